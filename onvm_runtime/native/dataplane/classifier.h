@@ -1,0 +1,79 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * The classifier: which chain a frame takes, and its flow hash.
+ *
+ * A flow table (exact match, seeded hash, bounded, evicts its least recently
+ * used neighbours) in front of masked rules in order of priority.  All functions
+ * that take a classifier run on the worker, between bursts or in them; rule sets
+ * are built by anybody and handed over.
+ *
+ * Entries are of two sorts.  Those derived from rules are forgotten when the rules
+ * change.  Return entries are learnt at the egress of a bidirectional chain:
+ * the reversed flow, as it will come back by that port, belongs to the chain's
+ * reverse with the hash of the forward flow, whatever NFs did to its headers.
+ * They outlive a change of rules: they name a lineage (a chain's name and direction,
+ * numbered by plan.c), and the rule set says which chain id a lineage has now.
+ *
+ * The hash is symmetric: both directions of an unchanged flow have the same.
+ * ICMP errors are looked up as the flow that they quote.  Fragments after the
+ * first have no L4 ports: all fragments of a datagram hash by addresses only.
+ */
+#ifndef ONVM_DATAPLANE_CLASSIFIER_H
+#define ONVM_DATAPLANE_CLASSIFIER_H
+
+#include <jansson.h>
+#include <rte_mbuf.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "../protocol/counters.h"
+#include "failure.h"
+
+struct classifier;
+struct ruleset;
+
+/* Where one frame goes. */
+struct classification {
+    uint16_t chain; /* 0: dropped, for this reason */
+    uint8_t reason; /* an onvm_drop_reason */
+    uint32_t flow;  /* symmetric hash */
+};
+
+/*
+ * Reads "rules" and "default_chain" of a plan request (control.h).  `port_id`
+ * resolves a port's name (ONVM_MAX_PORTS: unknown).  NULL: failure says which
+ * rule and key is wrong.
+ */
+struct ruleset *ruleset_parse(json_t *plan, uint8_t (*port_id)(const void *context, const char *name),
+                              const void *context, struct failure *failure);
+
+/* Says that chain `id` carries `lineage` (both 1 to ONVM_MAX_CHAINS - 1) under this rule set. */
+void ruleset_set_lineage(struct ruleset *ruleset, uint16_t lineage, uint16_t id);
+
+void ruleset_free(struct ruleset *ruleset);
+
+/* `flows`: entries of the flow table, rounded up to a power of two. */
+struct classifier *classifier_new(uint32_t flows, struct onvm_node_counters *node,
+                                  struct failure *failure);
+
+void classifier_free(struct classifier *classifier);
+
+/* Takes the new rules into use; returns the old ones for the caller to free. */
+struct ruleset *classifier_exchange(struct classifier *classifier, struct ruleset *ruleset);
+
+/* Classifies up to ONVM_BURST frames that came by `port`.  `now`: seconds, any epoch. */
+void classifier_classify(struct classifier *classifier, uint8_t port, struct rte_mbuf **frames,
+                         uint16_t count, uint32_t now, struct classification *results);
+
+/* Learns the way back of a frame that leaves by `port` (see above). */
+void classifier_learn_return(struct classifier *classifier, uint8_t port,
+                             const struct rte_mbuf *frame, uint16_t lineage, uint32_t flow,
+                             uint32_t now);
+
+/* Ages a slice of the table; called about once a millisecond when there is time. */
+void classifier_expire(struct classifier *classifier, uint32_t now);
+
+/* Forgets every flow. */
+void classifier_clear(struct classifier *classifier);
+
+#endif

@@ -1,0 +1,66 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * A port: where frames enter and leave a node.
+ *
+ * Two kinds stand behind the same three operations: a DPDK ethdev (PCI devices,
+ * af_xdp, tap, pcap, null) and our own packet socket (af_packet), which knows
+ * what a kernel peer left undone because it reads virtio-net headers.
+ *
+ * What the path may rely on
+ *   - a received frame is one mbuf of the packet region's pool, one segment,
+ *     no longer than the port's MTU plus 18 bytes of L2 header; its checksums
+ *     are finished and large segments of a kernel peer have been cut up
+ *   - VLAN tags are in the frame, never in the mbuf only
+ *   - whatever cannot be delivered like this was counted as a drop
+ */
+#ifndef ONVM_DATAPLANE_PORT_H
+#define ONVM_DATAPLANE_PORT_H
+
+#include <jansson.h>
+#include <rte_mbuf.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "../protocol/counters.h"
+#include "failure.h"
+#include "region.h"
+
+struct port;
+
+struct port_ops {
+    /* Up to `count` (<= ONVM_BURST) frames; see the promises above. */
+    uint16_t (*receive)(struct port *port, struct rte_mbuf **frames, uint16_t count);
+    /* Owns all of them from here on: sends or frees, and counts both. */
+    void (*transmit)(struct port *port, struct rte_mbuf **frames, uint16_t count);
+    bool (*up)(struct port *port);
+    /* Refreshes counters that only the device knows (rx_missed); may be NULL. */
+    void (*refresh)(struct port *port);
+    void (*close)(struct port *port);
+};
+
+struct port {
+    char name[ONVM_NAME_MAX];
+    char kind[16];
+    uint8_t id;
+    uint8_t mac[6];
+    uint16_t mtu;
+    int wait_fd; /* readable when frames wait; -1: the port must be polled */
+    const struct port_ops *ops;
+    void *state; /* of the kind */
+    struct region *region;
+    struct onvm_port_counters *counters; /* written by the worker only */
+    struct onvm_node_counters *node;     /* for drop reasons; by the worker only */
+};
+
+/*
+ * Opens the port that a port.add request describes (control.h, docs/ports.md).
+ * Called on the control thread while the worker runs; enters the port's network
+ * namespace and comes back.  NULL: nothing is left behind and failure says why.
+ */
+struct port *port_open(json_t *request, uint8_t id, struct region *region,
+                       struct onvm_node_counters *node, struct failure *failure);
+
+/* Ends the port; no worker may use it any more. */
+void port_close(struct port *port);
+
+#endif

@@ -1,0 +1,67 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * The control channel between the manager and the data plane.
+ *
+ * A unix socket of type SOCK_SEQPACKET at <run>/control.sock, mode 0600.  Each
+ * message is this header and one descriptor: a memfd with a JSON text.  Some
+ * answers bring a second descriptor: a region to map, or a text of an NF.
+ *
+ *   request   {"op": OP, …}
+ *   answer    {"ok": true, …} or {"ok": false, "error": sentence}, with the
+ *             request's number; answers may come in another order than requests
+ *   event     number 0: {"event": …}, to every connection that asked for them
+ *
+ * Operations ("…?" may be missing)
+ *
+ *   hello      {abi}
+ *              -> {abi, pid, version, dpdk, hugepages: bool, buffers, buffer_size}
+ *              the first request; another version is refused with both named
+ *   events     {} -> {}; from now on this connection gets events
+ *   status     {} -> {ports: [{name, id, kind, up, mac, mtu, polled}],
+ *                     nfs: [{name, id, service, state, module, pid}],
+ *                     chains: [{id, name, reverse: bool, draining: bool, in_flight}],
+ *                     default_chain?, buffers: {total, out, free}}
+ *              state: expected, attached, running, failed
+ *   counters   {} -> {}; second descriptor: struct onvm_node_counters
+ *   port.add   {name, kind, netns?, mtu?, …} -> {id}; kinds and their keys in
+ *              docs/ports.md
+ *   port.remove {name} -> {}; refused while a chain leaves by it
+ *   nf.expect  {name, service, parameters: {}, branches: [service], uid, gid,
+ *               dedicated: bool} -> {id, socket}; makes the NF's socket.  Repeated
+ *              with other parameters it reconfigures the running NF.
+ *   nf.forget  {name} -> {}; stops and detaches it, removes its socket
+ *   nf.query   {name, request} -> {reply}; JSON to and from the NF itself
+ *   nf.counters {name} -> {}; second descriptor: struct onvm_nf_counters
+ *   plan       {chains: [{id, name, path: [service], egress: port, reverse: id?}],
+ *               rules: [{chain, priority, port?, vlan?, ethertype?, src_mac?,
+ *                        dst_mac?, src?, dst?, protocol?, src_ports?: [lo, hi],
+ *                        dst_ports?: [lo, hi]}],
+ *               default_chain?: id} -> {}
+ *              Replaces all chains and rules at once, or nothing.  A chain whose
+ *              id is known must be the same as before.  An id that is gone drains:
+ *              its packets finish on it.  "reverse" names the chain of return
+ *              traffic: flows that leave by this chain come back by that one.
+ *   flows.clear {} -> {}; forgets the flow table
+ *   stop       {} -> {}; the data plane ends
+ *
+ * Events
+ *   {"event": "nf", "name", "state", "reason"?, "pid"?}  state as above, or
+ *              "detached" (its socket closed) or "refused"
+ *   {"event": "chain", "id", "state": "drained"}
+ *   {"event": "port", "name", "up": bool}
+ */
+#ifndef ONVM_PROTOCOL_CONTROL_H
+#define ONVM_PROTOCOL_CONTROL_H
+
+#include "abi.h"
+
+#define ONVM_CONTROL_MAGIC 0x6f63746cu /* "octl" */
+#define ONVM_CONTROL_SOCKET "control.sock"
+
+struct onvm_control_message {
+    uint32_t magic;
+    uint32_t number; /* the request's, repeated in its answer; 0 in events */
+    uint32_t length; /* bytes of the text in the first descriptor */
+};
+
+#endif

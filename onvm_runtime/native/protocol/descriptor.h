@@ -1,0 +1,91 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * A descriptor: what travels through edges in place of a packet.
+ *
+ * Sixteen bytes, copied by value.  It names a buffer of the packet region by
+ * index and generation, says where in that buffer the frame lies, and carries
+ * what every hop needs so that no hop has to look at the packet for it.
+ *
+ *   buffer   bits 0-23 index, bits 24-31 generation
+ *   offset   first byte of the frame, from the start of the buffer
+ *   length   bytes of the frame
+ *   flow     the flow's hash, the same in both directions of a flow
+ *   path     bits 0-9 chain, bits 10-15 the port it came in by
+ *   hop      place in the chain of the NF that is to handle it, from 0;
+ *            on a home edge: the port of OUT or the reason of DROP
+ *   flags    below
+ *
+ * The generation is the buffer's life number.  The data plane raises it when
+ * it hands a buffer out, and takes a descriptor back only while both agree, so
+ * a stale or invented descriptor can free nothing.
+ */
+#ifndef ONVM_PROTOCOL_DESCRIPTOR_H
+#define ONVM_PROTOCOL_DESCRIPTOR_H
+
+#include "abi.h"
+
+struct onvm_descriptor {
+    uint32_t buffer;
+    uint16_t offset;
+    uint16_t length;
+    uint32_t flow;
+    uint16_t path;
+    uint8_t hop;
+    uint8_t flags;
+};
+
+_Static_assert(sizeof(struct onvm_descriptor) == 16, "descriptors are copied as 16 bytes");
+
+/* What an NF decided.  Zero is DROP, so that a handler which fails half-way
+ * forwards nothing by accident. */
+enum onvm_verdict {
+    ONVM_VERDICT_DROP = 0, /* argument: an onvm_drop_reason */
+    ONVM_VERDICT_NEXT = 1, /* the chain's next hop, or its egress after the last */
+    ONVM_VERDICT_TO = 2,   /* argument: index of a branch of this NF's service */
+    ONVM_VERDICT_OUT = 3,  /* argument: a port */
+};
+
+enum onvm_descriptor_flags {
+    ONVM_FLAG_VERDICT = 0x03,  /* on a home edge: DROP, NEXT or OUT */
+    ONVM_FLAG_SEGMENT = 0x04,  /* more segments of this packet follow */
+    ONVM_FLAG_SAMPLED = 0x08,  /* carries time stamps */
+    ONVM_FLAG_RESERVED = 0xf0, /* zero */
+};
+
+static inline uint32_t
+onvm_buffer(uint32_t index, uint8_t generation)
+{
+    return (index & 0xffffffu) | (uint32_t)generation << 24;
+}
+
+static inline uint32_t
+onvm_buffer_index(uint32_t buffer)
+{
+    return buffer & 0xffffffu;
+}
+
+static inline uint8_t
+onvm_buffer_generation(uint32_t buffer)
+{
+    return (uint8_t)(buffer >> 24);
+}
+
+static inline uint16_t
+onvm_path(unsigned chain, unsigned port)
+{
+    return (uint16_t)((chain & 0x3ffu) | port << 10);
+}
+
+static inline unsigned
+onvm_path_chain(uint16_t path)
+{
+    return path & 0x3ffu;
+}
+
+static inline unsigned
+onvm_path_port(uint16_t path)
+{
+    return path >> 10;
+}
+
+#endif
