@@ -1,0 +1,42 @@
+# SPDX-License-Identifier: BSD-3-Clause
+"""Chains: from YAML to what the data plane takes.  Pure, without input or output.
+
+    check(text, source, catalogue, ports) -> LabSpec   everything that can be wrong, at once
+    load(text, source) -> LabSpec                      what the file alone can tell
+    validate(spec, catalogue, ports)                   what the node has to say about it
+    instances(spec) -> [Instance]                      the NFs that shall run
+    compile_plan(spec, previous, draining) -> Plan     chains and rules with ids
+    diff(old, new) -> [Change]                         what an apply would change
+
+Whatever is refused is refused by SpecError, with all problems in it.
+"""
+
+from onvm_runtime.chains.catalogue import NF, Catalogue
+from onvm_runtime.chains.diff import Change, diff
+from onvm_runtime.chains.load import check, load, validate
+from onvm_runtime.chains.plan import Plan, PlannedChain, PlannedRule, compile_plan
+from onvm_runtime.chains.problem import Problem, SpecError
+from onvm_runtime.chains.spec import Chain, Instance, LabSpec, Match, Service, instances, services
+
+__all__ = [
+    "NF",
+    "Catalogue",
+    "Chain",
+    "Change",
+    "Instance",
+    "LabSpec",
+    "Match",
+    "Plan",
+    "PlannedChain",
+    "PlannedRule",
+    "Problem",
+    "Service",
+    "SpecError",
+    "check",
+    "compile_plan",
+    "diff",
+    "instances",
+    "load",
+    "services",
+    "validate",
+]

@@ -1,0 +1,109 @@
+# SPDX-License-Identifier: BSD-3-Clause
+"""A lab's desired state on one node: services, chains and the default chain."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from ipaddress import IPv4Network, IPv6Network
+from typing import TypeAlias, Union
+
+Json: TypeAlias = Union[None, bool, int, float, str, "list[Json]", "dict[str, Json]"]
+Network: TypeAlias = Union[IPv4Network, IPv6Network]
+PortRange: TypeAlias = "tuple[int, int]"
+
+
+@dataclass(frozen=True)
+class Service:
+    """What the instances of one NF offer; chains name it."""
+
+    name: str
+    nf: str
+    replicas: int = 1
+    parameters: Mapping[str, Json] = field(default_factory=dict)
+    branches: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Instance:
+    """One NF that shall run."""
+
+    name: str
+    service: str
+    nf: str
+    parameters: Mapping[str, Json]
+    branches: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Match:
+    """The packets that one rule takes; a field that is None matches all.
+
+    MACs are lower case with colons, `vlan` is a VLAN id, `protocol` an IP
+    protocol number, L4 port ranges include both ends.
+    """
+
+    port: str | None = None
+    vlan: int | None = None
+    ethertype: int | None = None
+    source_mac: str | None = None
+    destination_mac: str | None = None
+    source: Network | None = None
+    destination: Network | None = None
+    protocol: int | None = None
+    source_ports: PortRange | None = None
+    destination_ports: PortRange | None = None
+
+
+@dataclass(frozen=True)
+class Chain:
+    """Ordered services, then an egress port; a packet that any match fits takes it."""
+
+    name: str
+    egress: str
+    path: tuple[str, ...] = ()
+    match: tuple[Match, ...] = ()
+    priority: int = 0
+    bidirectional: bool = False
+
+
+@dataclass(frozen=True)
+class Places:
+    """Lines of a file by dotted key."""
+
+    file: str
+    lines: Mapping[str, int] = field(default_factory=dict)
+
+    def line(self, key: str) -> int:
+        """Line of `key`, or of the nearest key around it; 1 when there is none."""
+        while key and key not in self.lines:
+            key = key[: max(key.rfind("."), key.rfind("["), 0)]
+        return self.lines.get(key, 1)
+
+
+@dataclass(frozen=True)
+class LabSpec:
+    """All services by name, all chains in order of the file, and where they stand in it.
+
+    Two specs are equal when they say the same, wherever they say it.
+    """
+
+    services: Mapping[str, Service] = field(default_factory=dict)
+    chains: tuple[Chain, ...] = ()
+    default: str | None = None
+    places: Places = field(default=Places(""), compare=False, repr=False)
+
+
+def services(spec: LabSpec) -> dict[str, Service]:
+    """The services of a lab by name."""
+    return dict(spec.services)
+
+
+def instances(spec: LabSpec) -> list[Instance]:
+    """The NFs that a lab wants, named `<service>-<n>` with n from 1."""
+    return [
+        Instance(f"{service.name}-{n}", service.name, service.nf, service.parameters,
+                 service.branches)
+        for service in spec.services.values()
+        for n in range(1, service.replicas + 1)
+    ]  # fmt: skip
