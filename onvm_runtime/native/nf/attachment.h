@@ -1,0 +1,90 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * All that one session maps: the packet region, the doorbells, routes, counters
+ * and edges.  It is made when the data plane welcomes the NF, changes with each
+ * EDGE_OPEN and EDGE_CLOSE, and goes as a whole when the session ends.
+ */
+#ifndef ONVM_NF_ATTACHMENT_H
+#define ONVM_NF_ATTACHMENT_H
+
+#include "../protocol/counters.h"
+#include "../protocol/doorbell.h"
+#include "../protocol/edge.h"
+#include "../protocol/routes.h"
+#include "../protocol/session.h"
+#include "channel.h"
+#include "nf.h"
+
+struct mapping {
+    void *base; /* NULL: nothing is mapped */
+    size_t size;
+};
+
+struct input {
+    struct mapping edge;
+    struct onvm_consumer consumer;
+};
+
+struct output {
+    struct mapping edge;
+    struct mapping doorbell;
+    int eventfd; /* of the worker; -1 for NFs, which wait on the futex */
+    struct onvm_producer producer;
+};
+
+struct attachment {
+    struct onvm_welcome welcome;
+    struct mapping region, doorbell, routes, counters;
+    struct output home;
+    struct output output[ONVM_MAX_EDGES];
+    struct input input[ONVM_MAX_EDGES];
+    uint16_t inputs; /* slots of open input edges, without gaps */
+    uint16_t input_slot[ONVM_MAX_EDGES];
+};
+
+/* Maps what a WELCOME brought.  After a failure nothing stays mapped. */
+bool attachment_open(struct attachment *attachment, const struct envelope *welcome,
+                     struct onvm_failure *failure);
+
+/* Follows an EDGE_OPEN; a failure is a fault of the data plane and changes nothing. */
+bool attachment_open_edge(struct attachment *attachment, struct envelope *message,
+                          struct onvm_failure *failure);
+
+/* Follows an EDGE_CLOSE. */
+bool attachment_close_edge(struct attachment *attachment, const struct onvm_edge_message *message,
+                           struct onvm_failure *failure);
+
+/* Unmaps everything. */
+void attachment_close(struct attachment *attachment);
+
+static inline struct onvm_doorbell *
+attachment_doorbell(const struct attachment *attachment)
+{
+    return attachment->doorbell.base;
+}
+
+static inline const struct onvm_routes *
+attachment_routes(const struct attachment *attachment)
+{
+    return attachment->routes.base;
+}
+
+static inline struct onvm_nf_counters *
+attachment_counters(const struct attachment *attachment)
+{
+    return attachment->counters.base;
+}
+
+static inline bool
+output_is_open(const struct output *output)
+{
+    return output->edge.base != NULL;
+}
+
+static inline void
+output_ring(const struct output *output)
+{
+    onvm_doorbell_ring(output->doorbell.base, output->eventfd);
+}
+
+#endif

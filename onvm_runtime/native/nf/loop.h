@@ -1,0 +1,19 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * The packet loop: peek, process, post, release (protocol/edge.h), edge by edge.
+ *
+ * A burst is peeked only when the home edge has room for all of it.  Every
+ * packet of a burst costs one home descriptor at the most, so a burst that was
+ * begun is always posted whole, and no burst is ever held while the NF waits.
+ */
+#ifndef ONVM_NF_LOOP_H
+#define ONVM_NF_LOOP_H
+
+#include <signal.h>
+
+#include "session.h"
+
+/* Moves packets until the session ends or *stop is set. */
+void loop_run(struct session *session, const volatile sig_atomic_t *stop);
+
+#endif

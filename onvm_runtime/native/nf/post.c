@@ -1,0 +1,226 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+#include "post.h"
+
+#include <string.h>
+
+/* Where a packet goes: an edge to the next NF, or home with a verdict. */
+struct target {
+    struct output *output; /* NULL: home */
+    uint8_t verdict;       /* for home */
+    uint8_t argument;
+};
+
+static struct target
+drop(enum onvm_drop_reason reason)
+{
+    return (struct target){.verdict = ONVM_VERDICT_DROP, .argument = (uint8_t)reason};
+}
+
+static struct target
+follow_table(struct attachment *attachment, uint16_t table, uint32_t flow)
+{
+    const struct onvm_routes *routes = attachment_routes(attachment);
+    uint16_t edge;
+
+    if (table >= ONVM_MAX_SERVICES)
+        return drop(ONVM_DROP_no_route);
+    edge = __atomic_load_n(&routes->table[table][flow % ONVM_BUCKETS], __ATOMIC_ACQUIRE);
+    if (edge >= ONVM_MAX_EDGES || !output_is_open(&attachment->output[edge]))
+        return drop(ONVM_DROP_no_instance);
+    return (struct target){.output = &attachment->output[edge]};
+}
+
+static struct target
+follow_route(struct attachment *attachment, struct onvm_route route,
+             const struct onvm_descriptor *descriptor)
+{
+    switch (route.kind) {
+    case ONVM_ROUTE_TABLE:
+        return follow_table(attachment, route.index, descriptor->flow);
+    case ONVM_ROUTE_HOME:
+        return (struct target){.verdict = ONVM_VERDICT_NEXT, .argument = descriptor->hop};
+    default:
+        return drop(ONVM_DROP_no_route);
+    }
+}
+
+static struct onvm_route
+next_route(const struct attachment *attachment, const struct onvm_descriptor *descriptor)
+{
+    if (descriptor->hop >= ONVM_MAX_HOPS)
+        return (struct onvm_route){.kind = ONVM_ROUTE_NONE};
+    return onvm_route_load(&attachment_routes(attachment)
+                                ->next[onvm_path_chain(descriptor->path)][descriptor->hop]);
+}
+
+static struct target
+follow_verdict(struct attachment *attachment, const struct onvm_descriptor *descriptor,
+               uint8_t verdict, uint8_t argument)
+{
+    const struct onvm_routes *routes = attachment_routes(attachment);
+
+    if (verdict == ONVM_VERDICT_NEXT)
+        return follow_route(attachment, next_route(attachment, descriptor), descriptor);
+    if (verdict == ONVM_VERDICT_TO && argument < ONVM_MAX_BRANCHES)
+        return follow_route(attachment, onvm_route_load(&routes->branch[argument]), descriptor);
+    if ((verdict == ONVM_VERDICT_OUT && argument < ONVM_MAX_PORTS) ||
+        (verdict == ONVM_VERDICT_DROP && argument < ONVM_DROP_REASON_COUNT))
+        return (struct target){.verdict = verdict, .argument = argument};
+    return drop(ONVM_DROP_nf_error);
+}
+
+/* Fills one slot of the home edge. */
+static void
+put_home(struct attachment *attachment, struct onvm_descriptor descriptor, struct target target)
+{
+    descriptor.hop = target.argument;
+    descriptor.flags = (uint8_t)((descriptor.flags & ~ONVM_FLAG_VERDICT) | target.verdict);
+    onvm_producer_put(&attachment->home.producer, &descriptor);
+    if (target.verdict == ONVM_VERDICT_DROP)
+        ONVM_COUNT(attachment_counters(attachment)->dropped[target.argument], 1);
+}
+
+/* Fills one slot of an edge to another NF, or turns the packet home where that is full. */
+static void
+put_out(struct attachment *attachment, struct onvm_descriptor descriptor, struct output *output,
+        uint8_t hops)
+{
+    if (onvm_producer_room(&output->producer, 1) == 0) {
+        put_home(attachment, descriptor, drop(ONVM_DROP_edge_full));
+        ONVM_COUNT(attachment_counters(attachment)->edge_full, 1);
+        return;
+    }
+    descriptor.hop = (uint8_t)(descriptor.hop + hops);
+    onvm_producer_put(&output->producer, &descriptor);
+}
+
+/* Publishes what was put into an edge since the last time. */
+static void
+publish(struct output *output)
+{
+    if (output->producer.head == output->producer.published)
+        return;
+    onvm_producer_publish(&output->producer);
+    output->producer.published = output->producer.head;
+    output_ring(output);
+}
+
+static void
+post_home_together(struct attachment *attachment, const struct onvm_burst *burst,
+                   struct target target)
+{
+    for (uint32_t i = 0; i < burst->count; i++)
+        put_home(attachment, burst->descriptor[i], target);
+}
+
+/* The whole burst to one edge; what does not fit goes home as a drop. */
+static void
+post_out_together(struct attachment *attachment, const struct onvm_burst *burst,
+                  struct output *output)
+{
+    uint32_t room = onvm_producer_room(&output->producer, burst->count);
+
+    for (uint32_t i = 0; i < room; i++) {
+        struct onvm_descriptor descriptor = burst->descriptor[i];
+
+        descriptor.hop++;
+        onvm_producer_put(&output->producer, &descriptor);
+    }
+    for (uint32_t i = room; i < burst->count; i++)
+        put_home(attachment, burst->descriptor[i], drop(ONVM_DROP_edge_full));
+    ONVM_COUNT(attachment_counters(attachment)->edge_full, burst->count - room);
+    publish(output);
+}
+
+/* Whether a table sends every packet of the burst over the same edge. */
+static bool
+same_edge(const struct attachment *attachment, const struct onvm_burst *burst, uint16_t table)
+{
+    const uint16_t *bucket = attachment_routes(attachment)->table[table % ONVM_MAX_SERVICES];
+    uint16_t first = bucket[burst->descriptor[0].flow % ONVM_BUCKETS], differs = 0;
+
+    for (uint32_t i = 1; i < burst->count; i++)
+        differs |= first ^ bucket[burst->descriptor[i].flow % ONVM_BUCKETS];
+    return differs == 0;
+}
+
+/* Posts a burst that follows one route to one target; false where it does not. */
+static bool
+post_together(struct attachment *attachment, const struct onvm_burst *burst)
+{
+    const struct onvm_descriptor *first = &burst->descriptor[0];
+    struct onvm_route route = next_route(attachment, first);
+    struct target target;
+
+    if (route.kind == ONVM_ROUTE_TABLE && !same_edge(attachment, burst, route.index))
+        return false;
+    target = follow_route(attachment, route, first);
+    if (target.output)
+        post_out_together(attachment, burst, target.output);
+    else
+        post_home_together(attachment, burst, target);
+    return true;
+}
+
+static void
+post_one_by_one(struct attachment *attachment, const struct onvm_burst *burst)
+{
+    struct output *touched[ONVM_BURST];
+    uint32_t count = 0;
+
+    for (uint32_t i = 0; i < burst->count; i++) {
+        const struct onvm_descriptor *descriptor = &burst->descriptor[i];
+        struct target target =
+            follow_verdict(attachment, descriptor, burst->verdict[i], burst->argument[i]);
+
+        if (target.output) {
+            touched[count++] = target.output;
+            put_out(attachment, *descriptor, target.output, burst->verdict[i] == ONVM_VERDICT_NEXT);
+        } else {
+            put_home(attachment, *descriptor, target);
+        }
+    }
+    for (uint32_t i = 0; i < count; i++)
+        publish(touched[i]);
+}
+
+static bool
+all_next(const struct onvm_burst *burst)
+{
+    static const uint8_t preset[ONVM_BURST] = {[0 ... ONVM_BURST - 1] = ONVM_VERDICT_NEXT};
+
+    return memcmp(burst->verdict, preset, sizeof(preset)) == 0;
+}
+
+static void
+count_verdicts(struct onvm_nf_counters *counters, const struct onvm_burst *burst, bool next)
+{
+    uint32_t by_verdict[4] = {0};
+
+    if (next) {
+        ONVM_COUNT(counters->verdict[ONVM_VERDICT_NEXT], burst->count);
+        return;
+    }
+    for (uint32_t i = 0; i < burst->count; i++)
+        by_verdict[burst->verdict[i] & 3]++;
+    for (unsigned verdict = 0; verdict < 4; verdict++)
+        ONVM_COUNT(counters->verdict[verdict], by_verdict[verdict]);
+}
+
+void
+post_burst(struct attachment *attachment, const struct onvm_burst *burst, bool together)
+{
+    bool next = all_next(burst);
+
+    if (!(burst->count > 0 && together && next && post_together(attachment, burst)))
+        post_one_by_one(attachment, burst);
+    publish(&attachment->home);
+    count_verdicts(attachment_counters(attachment), burst, next);
+}
+
+void
+post_refusal(struct attachment *attachment, struct onvm_descriptor descriptor,
+             enum onvm_drop_reason reason)
+{
+    put_home(attachment, descriptor, drop(reason));
+}
