@@ -1,0 +1,325 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+#include "fake_dataplane.h"
+
+#include <fcntl.h>
+#include <signal.h>
+#include <string.h>
+#include <sys/eventfd.h>
+#include <sys/mman.h>
+#include <sys/prctl.h>
+#include <sys/socket.h>
+#include <sys/un.h>
+#include <sys/wait.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "check.h"
+
+static struct fake_memory
+make_memory(size_t size)
+{
+    struct fake_memory memory = {.size = size};
+
+    memory.fd = memfd_create("fake", MFD_CLOEXEC | MFD_ALLOW_SEALING);
+    CHECK(memory.fd >= 0 && ftruncate(memory.fd, (off_t)size) == 0, "memfd of %zu bytes", size);
+    fcntl(memory.fd, F_ADD_SEALS, F_SEAL_SHRINK | F_SEAL_GROW);
+    memory.base = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_SHARED, memory.fd, 0);
+    CHECK(memory.base != MAP_FAILED, "mmap of %zu bytes", size);
+    return memory;
+}
+
+static void
+drop_memory(struct fake_memory *memory)
+{
+    munmap(memory->base, memory->size);
+    close(memory->fd);
+}
+
+static void
+listen_at(struct fake_dataplane *fake)
+{
+    struct sockaddr_un address = {.sun_family = AF_UNIX};
+
+    strcpy(fake->directory, "/tmp/onvm-fake-XXXXXX");
+    CHECK(mkdtemp(fake->directory), "mkdtemp");
+    snprintf(fake->path, sizeof(fake->path), "%s/%s", fake->directory, ONVM_SESSION_SOCKET);
+    strcpy(address.sun_path, fake->path);
+    fake->listener = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0);
+    CHECK(bind(fake->listener, (struct sockaddr *)&address, sizeof(address)) == 0, "bind");
+    CHECK(listen(fake->listener, 1) == 0, "listen");
+}
+
+static void
+make_shared(struct fake_dataplane *fake)
+{
+    fake->region = make_memory((size_t)FAKE_BUFFERS * FAKE_STRIDE);
+    fake->routes = make_memory(sizeof(struct onvm_routes));
+    fake->counters = make_memory(sizeof(struct onvm_nf_counters));
+    fake->nf_doorbell = make_memory(sizeof(struct onvm_doorbell));
+    fake->worker_doorbell = make_memory(sizeof(struct onvm_doorbell));
+    fake->eventfd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+}
+
+static void
+drop_shared(struct fake_dataplane *fake)
+{
+    drop_memory(&fake->region);
+    drop_memory(&fake->routes);
+    drop_memory(&fake->counters);
+    drop_memory(&fake->nf_doorbell);
+    drop_memory(&fake->worker_doorbell);
+    close(fake->eventfd);
+}
+
+void
+fake_start(struct fake_dataplane *fake)
+{
+    memset(fake, 0, sizeof(*fake));
+    fake->session = -1;
+    listen_at(fake);
+    make_shared(fake);
+}
+
+void
+fake_run_nf(struct fake_dataplane *fake, const char *program)
+{
+    fake->nf = fork();
+    CHECK(fake->nf >= 0, "fork");
+    if (fake->nf > 0)
+        return;
+    prctl(PR_SET_PDEATHSIG, SIGKILL);
+    setenv("ONVM_SOCKET", fake->path, 1);
+    execl(program, program, (char *)NULL);
+    _exit(127);
+}
+
+void
+fake_accept(struct fake_dataplane *fake)
+{
+    struct timeval patience = {.tv_sec = 5};
+    struct onvm_hello hello;
+
+    setsockopt(fake->listener, SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof(patience));
+    fake->session = accept4(fake->listener, NULL, NULL, SOCK_CLOEXEC);
+    CHECK(fake->session >= 0, "no NF connected within five seconds");
+    setsockopt(fake->session, SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof(patience));
+    CHECK(recv(fake->session, &hello, sizeof(hello), 0) == sizeof(hello), "no whole HELLO");
+    CHECK(hello.header.type == ONVM_HELLO && hello.magic == ONVM_SESSION_MAGIC, "no HELLO");
+    CHECK(hello.abi == ONVM_ABI_VERSION, "HELLO with protocol version %u", hello.abi);
+}
+
+static void
+send_with(struct fake_dataplane *fake, const void *text, size_t length, const int *fds,
+          unsigned count)
+{
+    char control[CMSG_SPACE(sizeof(int) * ONVM_SESSION_FDS)] = {0};
+    struct iovec part = {.iov_base = (void *)(uintptr_t)text, .iov_len = length};
+    struct msghdr message = {.msg_iov = &part, .msg_iovlen = 1};
+
+    if (count > 0) {
+        struct cmsghdr *rights = (struct cmsghdr *)control;
+
+        message.msg_control = control;
+        message.msg_controllen = CMSG_SPACE(sizeof(int) * count);
+        rights->cmsg_level = SOL_SOCKET;
+        rights->cmsg_type = SCM_RIGHTS;
+        rights->cmsg_len = CMSG_LEN(sizeof(int) * count);
+        memcpy(CMSG_DATA(rights), fds, sizeof(int) * count);
+    }
+    CHECK(sendmsg(fake->session, &message, MSG_NOSIGNAL) == (ssize_t)length, "sendmsg");
+    struct onvm_doorbell *doorbell = fake->nf_doorbell.base;
+    __atomic_store_n(&doorbell->mail, 1, __ATOMIC_SEQ_CST);
+    onvm_doorbell_ring(doorbell, -1);
+}
+
+void
+fake_send(struct fake_dataplane *fake, const void *message, size_t length)
+{
+    send_with(fake, message, length, NULL, 0);
+}
+
+void
+fake_welcome(struct fake_dataplane *fake)
+{
+    const int fds[] = {fake->region.fd, fake->nf_doorbell.fd, fake->routes.fd, fake->counters.fd};
+    struct onvm_welcome welcome = {
+        .header = {.type = ONVM_WELCOME},
+        .abi = ONVM_ABI_VERSION,
+        .nf = 1,
+        .buffers = FAKE_BUFFERS,
+        .stride = FAKE_STRIDE,
+        .spin = 64,
+        .yield = 32,
+        .name = "test-1",
+    };
+
+    send_with(fake, &welcome, sizeof(welcome), fds, 4);
+}
+
+void
+fake_refuse(struct fake_dataplane *fake, uint32_t abi, const char *reason)
+{
+    struct onvm_refused refused = {.header = {.type = ONVM_REFUSED}, .abi = abi};
+
+    snprintf(refused.reason, sizeof(refused.reason), "%s", reason);
+    fake_send(fake, &refused, sizeof(refused));
+}
+
+/* Receives an answer and the descriptor that may have come with it. */
+static void
+receive_answer(struct fake_dataplane *fake, struct onvm_answer *answer, int *fd)
+{
+    char control[CMSG_SPACE(sizeof(int))] = {0};
+    struct iovec part = {.iov_base = answer, .iov_len = sizeof(*answer)};
+    struct msghdr message = {.msg_iov = &part, .msg_iovlen = 1, .msg_control = control,
+                             .msg_controllen = sizeof(control)};
+
+    CHECK(recvmsg(fake->session, &message, MSG_CMSG_CLOEXEC) == sizeof(*answer), "no answer");
+    *fd = -1;
+    if (CMSG_FIRSTHDR(&message))
+        memcpy(fd, CMSG_DATA(CMSG_FIRSTHDR(&message)), sizeof(*fd));
+}
+
+static char *
+read_text(int fd, uint32_t length)
+{
+    char *text = calloc(1, length + 1u);
+
+    CHECK(text && pread(fd, text, length, 0) == (ssize_t)length, "a text of %u bytes", length);
+    close(fd);
+    return text;
+}
+
+uint32_t
+fake_ask(struct fake_dataplane *fake, uint32_t type, const char *text, char **reply)
+{
+    struct onvm_text message = {
+        .header = {.type = type, .request = ++fake->requests},
+        .length = (uint32_t)strlen(text),
+    };
+    struct onvm_answer answer;
+    int fd = memfd_create("fake-text", MFD_CLOEXEC);
+
+    CHECK(write(fd, text, message.length) == (ssize_t)message.length, "writing a text");
+    send_with(fake, &message, sizeof(message), &fd, 1);
+    close(fd);
+    receive_answer(fake, &answer, &fd);
+    CHECK(answer.header.request == fake->requests, "an answer to another request");
+    *reply = fd >= 0 ? read_text(fd, answer.length) : NULL;
+    return answer.status;
+}
+
+/* Sends an edge message and waits until the NF has acknowledged it. */
+static void
+exchange_edge(struct fake_dataplane *fake, struct onvm_edge_message *message, const int *fds,
+              unsigned count)
+{
+    struct onvm_edge_message answer;
+
+    message->header.request = ++fake->requests;
+    send_with(fake, message, sizeof(*message), fds, count);
+    CHECK(recv(fake->session, &answer, sizeof(answer), 0) == sizeof(answer), "no whole EDGE_ACK");
+    CHECK(answer.header.type == ONVM_EDGE_ACK && answer.header.request == fake->requests,
+          "no EDGE_ACK");
+}
+
+void
+fake_open_edge(struct fake_dataplane *fake, struct fake_edge *edge, uint32_t role, uint32_t slot,
+               uint32_t slots)
+{
+    struct onvm_edge_message message = {.header = {.type = ONVM_EDGE_OPEN}, .role = role,
+                                        .slot = slot};
+    struct onvm_edge *ring;
+
+    edge->memory = make_memory(onvm_edge_size(slots));
+    ring = edge->memory.base;
+    ring->magic = ONVM_EDGE_MAGIC;
+    ring->slots = slots;
+    onvm_producer_open(&edge->producer, ring, slots);
+    onvm_consumer_open(&edge->consumer, ring, slots);
+
+    const int fds[] = {edge->memory.fd, fake->worker_doorbell.fd, fake->eventfd};
+    exchange_edge(fake, &message, fds, role + 1);
+}
+
+void
+fake_close_edge(struct fake_dataplane *fake, struct fake_edge *edge, uint32_t role, uint32_t slot)
+{
+    struct onvm_edge_message message = {.header = {.type = ONVM_EDGE_CLOSE}, .role = role,
+                                        .slot = slot};
+
+    exchange_edge(fake, &message, NULL, 0);
+    drop_memory(&edge->memory);
+}
+
+void
+fake_hang_up(struct fake_dataplane *fake)
+{
+    close(fake->session);
+    fake->session = -1;
+}
+
+static void
+nap(void)
+{
+    struct timespec moment = {.tv_nsec = 1000000};
+
+    nanosleep(&moment, NULL);
+}
+
+int
+fake_wait_nf(struct fake_dataplane *fake)
+{
+    int status = 0;
+
+    for (int i = 0; i < 5000; i++, nap()) {
+        if (waitpid(fake->nf, &status, WNOHANG) != fake->nf)
+            continue;
+        fake->nf = 0;
+        return WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
+    }
+    CHECK(false, "the NF did not end within five seconds");
+    return -1;
+}
+
+void
+fake_stop(struct fake_dataplane *fake)
+{
+    if (fake->nf > 0) {
+        kill(fake->nf, SIGKILL);
+        fake_wait_nf(fake);
+    }
+    if (fake->session >= 0)
+        close(fake->session);
+    close(fake->listener);
+    drop_shared(fake);
+    unlink(fake->path);
+    rmdir(fake->directory);
+}
+
+void
+fake_post(struct fake_dataplane *fake, struct fake_edge *edge,
+          const struct onvm_descriptor *descriptors, uint32_t count)
+{
+    CHECK(onvm_producer_room(&edge->producer, count) == count, "the input edge is full");
+    for (uint32_t i = 0; i < count; i++)
+        onvm_producer_put(&edge->producer, &descriptors[i]);
+    onvm_producer_publish(&edge->producer);
+    onvm_doorbell_ring(fake->nf_doorbell.base, -1);
+}
+
+uint32_t
+fake_take(struct fake_edge *edge, struct onvm_descriptor *descriptors, uint32_t count)
+{
+    uint32_t ready = 0;
+
+    for (int i = 0; i < 5000; i++, nap()) {
+        ready = onvm_consumer_ready(&edge->consumer, count);
+        if (ready == count)
+            break;
+    }
+    for (uint32_t i = 0; i < ready; i++)
+        descriptors[i] = onvm_consumer_peek(&edge->consumer, i);
+    onvm_consumer_release(&edge->consumer, ready);
+    return ready;
+}

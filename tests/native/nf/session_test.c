@@ -1,0 +1,309 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* The NF library against the protocol: each test is a life of the forward NF. */
+#include <signal.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "check.h"
+#include "fake_dataplane.h"
+#include "nf/exit_code.h"
+
+#define SLOTS 256
+#define CHAIN 5
+#define PARAMETERS "{\"parameters\": {\"swap_mac\": true}, \"service\": \"forward\"}"
+
+static const char *program;
+
+/* A running NF with one input edge, a home edge and one output edge. */
+struct bed {
+    struct fake_dataplane fake;
+    struct fake_edge in, home, out;
+};
+
+static void
+open_edges(struct bed *bed)
+{
+    fake_open_edge(&bed->fake, &bed->home, ONVM_EDGE_HOME, 0, SLOTS);
+    fake_open_edge(&bed->fake, &bed->in, ONVM_EDGE_IN, 0, SLOTS);
+    fake_open_edge(&bed->fake, &bed->out, ONVM_EDGE_OUT, 3, ONVM_BURST);
+}
+
+static void
+attach(struct bed *bed)
+{
+    char *reply;
+
+    fake_accept(&bed->fake);
+    fake_welcome(&bed->fake);
+    CHECK(fake_ask(&bed->fake, ONVM_CONFIGURE, PARAMETERS, &reply) == 0, "%s", reply);
+    open_edges(bed);
+}
+
+static void
+start(struct bed *bed)
+{
+    fake_start(&bed->fake);
+    fake_run_nf(&bed->fake, program);
+    attach(bed);
+}
+
+static void
+stop(struct bed *bed)
+{
+    struct onvm_message message = {.type = ONVM_STOP};
+
+    fake_send(&bed->fake, &message, sizeof(message));
+    CHECK(fake_wait_nf(&bed->fake) == EXIT_CODE_STOPPED, "STOP must end the NF with 0");
+    fake_stop(&bed->fake);
+}
+
+static struct onvm_descriptor
+packet(uint32_t buffer, unsigned chain, uint8_t hop)
+{
+    return (struct onvm_descriptor){
+        .buffer = onvm_buffer(buffer, 7),
+        .offset = FAKE_HEADROOM,
+        .length = 60,
+        .flow = buffer,
+        .path = onvm_path(chain, 2),
+        .hop = hop,
+    };
+}
+
+static void
+route(struct bed *bed, unsigned chain, unsigned hop, struct onvm_route route)
+{
+    onvm_route_store(&fake_routes(&bed->fake)->next[chain][hop], route);
+}
+
+static uint8_t
+verdict_of(const struct onvm_descriptor *descriptor)
+{
+    return descriptor->flags & ONVM_FLAG_VERDICT;
+}
+
+static void
+test_next_goes_home_at_the_end_of_the_chain(void)
+{
+    struct bed bed;
+    struct onvm_descriptor sent = packet(9, CHAIN, 1), back;
+
+    start(&bed);
+    route(&bed, CHAIN, 1, (struct onvm_route){.kind = ONVM_ROUTE_HOME});
+    memcpy(fake_frame(&bed.fake, &sent), "ABCDEFabcdef", 12);
+    fake_post(&bed.fake, &bed.in, &sent, 1);
+    CHECK(fake_take(&bed.home, &back, 1) == 1, "the packet did not come home");
+    CHECK(verdict_of(&back) == ONVM_VERDICT_NEXT && back.buffer == sent.buffer, "wrong packet");
+    CHECK(memcmp(fake_frame(&bed.fake, &back), "abcdefABCDEF", 12) == 0, "MACs not swapped");
+    CHECK(fake_counters(&bed.fake)->hop[CHAIN][1].packets == 1, "the hop was not counted");
+    stop(&bed);
+}
+
+static void
+test_without_a_route_packets_are_dropped(void)
+{
+    struct bed bed;
+    struct onvm_descriptor sent = packet(9, CHAIN, 1), back;
+
+    start(&bed);
+    fake_post(&bed.fake, &bed.in, &sent, 1);
+    CHECK(fake_take(&bed.home, &back, 1) == 1, "the packet did not come home");
+    CHECK(verdict_of(&back) == ONVM_VERDICT_DROP && back.hop == ONVM_DROP_no_route, "no drop");
+    stop(&bed);
+}
+
+static void
+point_table(struct bed *bed, unsigned even, unsigned odd)
+{
+    for (unsigned bucket = 0; bucket < ONVM_BUCKETS; bucket++)
+        fake_routes(&bed->fake)->table[4][bucket] = (uint16_t)(bucket % 2 ? odd : even);
+    route(bed, CHAIN, 0, (struct onvm_route){.kind = ONVM_ROUTE_TABLE, .index = 4});
+}
+
+static void
+test_a_table_spreads_flows_and_names_missing_instances(void)
+{
+    struct bed bed;
+    struct onvm_descriptor sent[] = {packet(2, CHAIN, 0), packet(3, CHAIN, 0)}, back;
+
+    start(&bed);
+    point_table(&bed, 3, ONVM_NO_EDGE);
+    fake_post(&bed.fake, &bed.in, sent, 2);
+    CHECK(fake_take(&bed.out, &back, 1) == 1, "the even flow did not go on");
+    CHECK(back.hop == 1 && back.flow == 2, "the hop must grow on the way to the next NF");
+    CHECK(fake_take(&bed.home, &back, 1) == 1, "the odd flow did not come home");
+    CHECK(verdict_of(&back) == ONVM_VERDICT_DROP && back.hop == ONVM_DROP_no_instance, "no drop");
+    stop(&bed);
+}
+
+static void
+test_a_full_edge_turns_packets_home(void)
+{
+    struct bed bed;
+    struct onvm_descriptor sent[ONVM_BURST + 8], back[ONVM_BURST];
+
+    start(&bed);
+    point_table(&bed, 3, 3);
+    for (uint32_t i = 0; i < ONVM_BURST + 8; i++)
+        sent[i] = packet(i, CHAIN, 0);
+    fake_post(&bed.fake, &bed.in, sent, ONVM_BURST + 8);
+    CHECK(fake_take(&bed.home, back, 8) == 8, "what did not fit must come home");
+    CHECK(verdict_of(back) == ONVM_VERDICT_DROP && back[0].hop == ONVM_DROP_edge_full, "no drop");
+    CHECK(fake_take(&bed.out, back, ONVM_BURST) == ONVM_BURST, "what fitted must go on");
+    CHECK(fake_counters(&bed.fake)->edge_full == 8, "the drops were not counted");
+    stop(&bed);
+}
+
+static void
+test_impossible_descriptors_come_home_untouched(void)
+{
+    struct bed bed;
+    struct onvm_descriptor sent[] = {packet(FAKE_BUFFERS, CHAIN, 0), packet(1, CHAIN, 0),
+                                     packet(2, CHAIN, 0), packet(3, CHAIN, 200)};
+    static const uint8_t reasons[] = {ONVM_DROP_bad_bounds, ONVM_DROP_bad_bounds, ONVM_DROP_runt,
+                                      ONVM_DROP_no_route};
+    struct onvm_descriptor back[4];
+
+    start(&bed);
+    sent[1].offset = FAKE_STRIDE - 59;
+    sent[2].length = 13;
+    fake_post(&bed.fake, &bed.in, sent, 4);
+    CHECK(fake_take(&bed.home, back, 4) == 4, "every descriptor must come home");
+    for (int i = 0; i < 4; i++) {
+        CHECK(back[i].buffer == sent[i].buffer, "descriptor %d changed its buffer", i);
+        CHECK(verdict_of(&back[i]) == ONVM_VERDICT_DROP && back[i].hop == reasons[i],
+              "descriptor %d came home with reason %u", i, back[i].hop);
+    }
+    stop(&bed);
+}
+
+static void
+test_a_full_home_edge_holds_the_input_back(void)
+{
+    struct bed bed;
+    struct onvm_descriptor sent[SLOTS], back[SLOTS];
+
+    start(&bed);
+    route(&bed, CHAIN, 0, (struct onvm_route){.kind = ONVM_ROUTE_HOME});
+    for (uint32_t i = 0; i < SLOTS; i++)
+        sent[i] = packet(i, CHAIN, 0);
+    fake_post(&bed.fake, &bed.in, sent, SLOTS);
+    while (onvm_consumer_ready(&bed.home.consumer, SLOTS) < SLOTS)
+        usleep(1000);
+    fake_post(&bed.fake, &bed.in, sent, 40);
+    usleep(50000);
+    CHECK(onvm_producer_room(&bed.in.producer, SLOTS) == SLOTS - 40, "a burst was released early");
+    CHECK(fake_take(&bed.home, back, SLOTS) == SLOTS, "the first packets");
+    CHECK(fake_take(&bed.home, back, 40) == 40, "the held packets");
+    stop(&bed);
+}
+
+static void
+test_a_new_data_plane_finds_the_nf_again(void)
+{
+    struct bed bed;
+    struct onvm_descriptor sent = packet(1, CHAIN, 0), back;
+
+    start(&bed);
+    fake_hang_up(&bed.fake);
+    attach(&bed);
+    route(&bed, CHAIN, 0, (struct onvm_route){.kind = ONVM_ROUTE_HOME});
+    fake_post(&bed.fake, &bed.in, &sent, 1);
+    CHECK(fake_take(&bed.home, &back, 1) == 1, "the NF does not work after it attached again");
+    stop(&bed);
+}
+
+static void
+test_refusal_ends_the_program(void)
+{
+    struct bed bed;
+
+    fake_start(&bed.fake);
+    fake_run_nf(&bed.fake, program);
+    fake_accept(&bed.fake);
+    fake_refuse(&bed.fake, 99, "protocol version 1 is too old");
+    CHECK(fake_wait_nf(&bed.fake) == EXIT_CODE_REFUSED, "another exit code");
+    fake_stop(&bed.fake);
+}
+
+static void
+test_bad_parameters_are_answered_with_a_sentence(void)
+{
+    struct bed bed;
+    char *reply;
+
+    fake_start(&bed.fake);
+    fake_run_nf(&bed.fake, program);
+    fake_accept(&bed.fake);
+    fake_welcome(&bed.fake);
+    CHECK(fake_ask(&bed.fake, ONVM_CONFIGURE, "{\"parameters\": {\"swap\": 1}}", &reply) == 1 &&
+              strcmp(reply, "swap is not a known key") == 0,
+          "%s", reply);
+    free(reply);
+    CHECK(fake_ask(&bed.fake, ONVM_CONFIGURE, "{\"parameters\"", &reply) == 1, "half a JSON text");
+    free(reply);
+    CHECK(fake_ask(&bed.fake, ONVM_CONFIGURE, PARAMETERS, &reply) == 0, "the NF did not recover");
+    stop(&bed);
+}
+
+static void
+test_queries_are_answered(void)
+{
+    struct bed bed;
+    char *reply;
+
+    start(&bed);
+    CHECK(fake_ask(&bed.fake, ONVM_QUERY, "{\"query\": \"rules\"}", &reply) == 1 &&
+              strcmp(reply, "the NF forward answers no queries") == 0,
+          "%s", reply);
+    free(reply);
+    stop(&bed);
+}
+
+static void
+test_edges_can_be_closed_and_opened_again(void)
+{
+    struct bed bed;
+    struct onvm_descriptor sent = packet(1, CHAIN, 0), back;
+
+    start(&bed);
+    route(&bed, CHAIN, 0, (struct onvm_route){.kind = ONVM_ROUTE_HOME});
+    fake_close_edge(&bed.fake, &bed.in, ONVM_EDGE_IN, 0);
+    fake_close_edge(&bed.fake, &bed.out, ONVM_EDGE_OUT, 3);
+    fake_open_edge(&bed.fake, &bed.in, ONVM_EDGE_IN, 200, SLOTS);
+    fake_post(&bed.fake, &bed.in, &sent, 1);
+    CHECK(fake_take(&bed.home, &back, 1) == 1, "the new edge is not served");
+    stop(&bed);
+}
+
+static void
+test_signals_end_the_program(void)
+{
+    struct bed bed;
+
+    start(&bed);
+    kill(bed.fake.nf, SIGTERM);
+    CHECK(fake_wait_nf(&bed.fake) == EXIT_CODE_STOPPED, "SIGTERM must end the NF with 0");
+    fake_stop(&bed.fake);
+}
+
+int
+main(int argc, char **argv)
+{
+    CHECK(argc == 2, "usage: session_test FORWARD");
+    program = argv[1];
+    alarm(60);
+    test_next_goes_home_at_the_end_of_the_chain();
+    test_without_a_route_packets_are_dropped();
+    test_a_table_spreads_flows_and_names_missing_instances();
+    test_a_full_edge_turns_packets_home();
+    test_impossible_descriptors_come_home_untouched();
+    test_a_full_home_edge_holds_the_input_back();
+    test_a_new_data_plane_finds_the_nf_again();
+    test_refusal_ends_the_program();
+    test_bad_parameters_are_answered_with_a_sentence();
+    test_queries_are_answered();
+    test_edges_can_be_closed_and_opened_again();
+    test_signals_end_the_program();
+    return 0;
+}
