@@ -12,9 +12,10 @@ Whatever is refused is refused by SpecError, with all problems in it.
 """
 
 from onvm_runtime.chains.catalogue import NF, Catalogue
+from onvm_runtime.chains.compile import OutOfIds, compile_plan
 from onvm_runtime.chains.diff import Change, diff
 from onvm_runtime.chains.load import check, load, validate
-from onvm_runtime.chains.plan import Plan, PlannedChain, PlannedRule, compile_plan
+from onvm_runtime.chains.plan import Plan, PlannedChain, PlannedRule
 from onvm_runtime.chains.problem import Problem, SpecError
 from onvm_runtime.chains.spec import Chain, Instance, LabSpec, Match, Service, instances, services
 
@@ -26,6 +27,7 @@ __all__ = [
     "Instance",
     "LabSpec",
     "Match",
+    "OutOfIds",
     "Plan",
     "PlannedChain",
     "PlannedRule",

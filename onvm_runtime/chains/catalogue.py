@@ -6,7 +6,13 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
+from onvm_runtime.chains import limits, values
+from onvm_runtime.chains.document import Fields, Problems, parse
+from onvm_runtime.chains.parameters import schema_problem
+from onvm_runtime.chains.problem import SpecError
 from onvm_runtime.chains.spec import Json
+
+_KEYS = ("name", "summary", "parameters")
 
 
 @dataclass(frozen=True)
@@ -28,4 +34,30 @@ class Catalogue(dict[str, NF]):
         Raises SpecError when an entry is incomplete, defined twice, or its
         `parameters` are no JSON Schema.
         """
-        raise NotImplementedError
+        catalogue, refused = cls(), []
+        for source, text in texts:
+            problems = Problems(source)
+            entry = _entry(text, problems)
+            if entry.name in catalogue:
+                problems.add("name", 1, f"NF {entry.name!r} is defined twice: rename one")
+            catalogue[entry.name] = entry
+            refused += problems.found
+        if refused:
+            raise SpecError(refused)
+        return catalogue
+
+
+def _entry(text: str, problems: Problems) -> NF:
+    root = parse(text, problems)
+    if root is None:
+        return NF("", "", {})
+    fields = Fields(root, problems, _KEYS, required=_KEYS)
+    schema = {name: node.plain() for name, node in fields.entries("parameters").items()}
+    node, why = fields.node("parameters"), schema_problem(schema)
+    if node and why:
+        problems.add(node.key, node.line, why)
+    return NF(
+        name=fields.take("name", values.name(limits.NAME), ""),
+        summary=fields.take("summary", values.text, ""),
+        parameters=schema,
+    )

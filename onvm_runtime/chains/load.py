@@ -5,8 +5,20 @@ from __future__ import annotations
 
 from collections.abc import Collection
 
+from onvm_runtime.chains import limits, match_rules, node_rules, rules, values
 from onvm_runtime.chains.catalogue import Catalogue
-from onvm_runtime.chains.spec import LabSpec
+from onvm_runtime.chains.document import Fields, Node, Problems, parse
+from onvm_runtime.chains.spec import Chain, Json, LabSpec, Match, Places, Service
+
+_LAB_KEYS = ("services", "chains", "default")
+_SERVICE_KEYS = ("nf", "replicas", "parameters", "to")
+_CHAIN_KEYS = ("name", "match", "priority", "path", "egress", "bidirectional")
+_MATCH_KEYS = (
+    "port", "vlan", "ethertype", "source_mac", "destination_mac", "source", "destination",
+    "protocol", "source_ports", "destination_ports",
+)  # fmt: skip
+
+_NO_MATCH = Match()
 
 
 def load(text: str, source: str) -> LabSpec:
@@ -14,7 +26,12 @@ def load(text: str, source: str) -> LabSpec:
 
     Raises SpecError with everything that is wrong in the file itself.
     """
-    raise NotImplementedError
+    problems = Problems(source)
+    spec = _read(text, problems)
+    rules.apply(spec, problems)
+    match_rules.apply(spec, problems)
+    problems.refuse_any()
+    return spec
 
 
 def validate(spec: LabSpec, catalogue: Catalogue, ports: Collection[str]) -> None:
@@ -22,9 +39,92 @@ def validate(spec: LabSpec, catalogue: Catalogue, ports: Collection[str]) -> Non
 
     Raises SpecError: unknown NFs, parameters that break an NF's schema, unknown ports.
     """
-    raise NotImplementedError
+    problems = Problems(spec.places.file)
+    node_rules.apply(spec, catalogue, ports, problems)
+    problems.refuse_any()
 
 
 def check(text: str, source: str, catalogue: Catalogue, ports: Collection[str]) -> LabSpec:
     """`load` and `validate` in one, so that one SpecError holds the problems of both."""
-    raise NotImplementedError
+    problems = Problems(source)
+    spec = _read(text, problems)
+    rules.apply(spec, problems)
+    match_rules.apply(spec, problems)
+    node_rules.apply(spec, catalogue, ports, problems)
+    problems.refuse_any()
+    return spec
+
+
+def _read(text: str, problems: Problems) -> LabSpec:
+    """As much of a spec as can be read; every value in it that has a problem is neutral."""
+    root = parse(text, problems)
+    if root is None:
+        return LabSpec()
+    lab = Fields(root, problems, _LAB_KEYS)
+    return LabSpec(
+        services={
+            name: _service(name, node, problems) for name, node in lab.entries("services").items()
+        },
+        chains=tuple(_chain(node, problems) for node in lab.items("chains")),
+        default=lab.take("default", values.text, None),
+        places=Places(problems.file, {node.key: node.line for node in root.walk()}),
+    )
+
+
+def _service(name: str, node: Node, problems: Problems) -> Service:
+    try:
+        values.check_name(name, limits.SERVICE_NAME)
+    except ValueError as error:
+        problems.add(node.key, node.line, str(error))
+    fields = Fields(node, problems, _SERVICE_KEYS, required=("nf",))
+    return Service(
+        name=name,
+        nf=fields.take("nf", values.text, ""),
+        replicas=fields.take("replicas", values.integer(1, limits.INSTANCES), 1),
+        parameters=_parameters(fields.entries("parameters")),
+        branches=fields.each("to", values.text, ""),
+    )
+
+
+def _parameters(entries: dict[str, Node]) -> dict[str, Json]:
+    return {name: node.plain() for name, node in entries.items()}
+
+
+def _chain(node: Node, problems: Problems) -> Chain:
+    fields = Fields(node, problems, _CHAIN_KEYS, required=("name", "egress"))
+    return Chain(
+        name=fields.take("name", values.name(limits.NAME), ""),
+        egress=fields.take("egress", values.text, ""),
+        path=fields.each("path", values.text, ""),
+        match=tuple(_match(item, problems) for item in _match_nodes(fields)),
+        priority=fields.take("priority", values.integer(0, limits.PRIORITY), 0),
+        bidirectional=fields.take("bidirectional", values.boolean, False),
+    )
+
+
+def _match_nodes(fields: Fields) -> list[Node]:
+    node = fields.node("match")
+    if node is None:
+        return []
+    return node.content if isinstance(node.content, list) else [node]
+
+
+def _match(node: Node, problems: Problems) -> Match:
+    if node.content is None or node.content == {}:
+        problems.add(
+            node.key, node.line, "matches every packet: name a key, or make the chain the default"
+        )
+        return _NO_MATCH
+    fields = Fields(node, problems, _MATCH_KEYS)
+    return Match(
+        port=fields.take("port", values.text, None),
+        vlan=fields.take("vlan", values.integer(1, 4094), None),
+        ethertype=fields.take("ethertype", values.ethertype, None),
+        source_mac=fields.take("source_mac", values.mac, None),
+        destination_mac=fields.take("destination_mac", values.mac, None),
+        source=fields.take("source", values.prefix, None),
+        destination=fields.take("destination", values.prefix, None),
+        protocol=fields.take("protocol", values.protocol, None),
+        source_ports=fields.take("source_ports", values.l4_ports, None),
+        destination_ports=fields.take("destination_ports", values.l4_ports, None),
+    )

@@ -4,13 +4,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from ipaddress import IPv4Network, IPv6Network
-from typing import TypeAlias, Union
+from typing import TypeAlias
 
-Json: TypeAlias = Union[None, bool, int, float, str, "list[Json]", "dict[str, Json]"]
-Network: TypeAlias = Union[IPv4Network, IPv6Network]
-PortRange: TypeAlias = "tuple[int, int]"
+Json: TypeAlias = "bool | int | float | str | list[Json] | dict[str, Json] | None"
+Network: TypeAlias = IPv4Network | IPv6Network
+PortRange: TypeAlias = tuple[int, int]
 
 
 @dataclass(frozen=True)
@@ -22,6 +22,15 @@ class Service:
     replicas: int = 1
     parameters: Mapping[str, Json] = field(default_factory=dict)
     branches: tuple[str, ...] = ()
+
+    def to_json(self) -> dict[str, Json]:
+        """The service under the keys of a chains file, without its name."""
+        return {
+            "nf": self.nf,
+            "replicas": self.replicas,
+            "parameters": dict(self.parameters),
+            "to": list(self.branches),
+        }
 
 
 @dataclass(frozen=True)
@@ -54,6 +63,20 @@ class Match:
     source_ports: PortRange | None = None
     destination_ports: PortRange | None = None
 
+    def to_json(self) -> dict[str, Json]:
+        """The keys of a chains file that the match names."""
+        return {
+            item.name: _match_value(getattr(self, item.name))
+            for item in fields(self)
+            if getattr(self, item.name) is not None
+        }
+
+
+def _match_value(value: str | int | Network | PortRange) -> Json:
+    if isinstance(value, tuple):
+        return "-".join(map(str, dict.fromkeys(value)))
+    return value if isinstance(value, (str, int)) else str(value)
+
 
 @dataclass(frozen=True)
 class Chain:
@@ -65,6 +88,16 @@ class Chain:
     match: tuple[Match, ...] = ()
     priority: int = 0
     bidirectional: bool = False
+
+    def to_json(self) -> dict[str, Json]:
+        """The chain under the keys of a chains file, without its name."""
+        return {
+            "match": [match.to_json() for match in self.match],
+            "priority": self.priority,
+            "path": list(self.path),
+            "egress": self.egress,
+            "bidirectional": self.bidirectional,
+        }
 
 
 @dataclass(frozen=True)
@@ -92,6 +125,14 @@ class LabSpec:
     chains: tuple[Chain, ...] = ()
     default: str | None = None
     places: Places = field(default=Places(""), compare=False, repr=False)
+
+    def to_json(self) -> dict[str, Json]:
+        """The spec under the keys of a chains file."""
+        return {
+            "services": {name: service.to_json() for name, service in self.services.items()},
+            "chains": [{"name": chain.name, **chain.to_json()} for chain in self.chains],
+            "default": self.default,
+        }
 
 
 def services(spec: LabSpec) -> dict[str, Service]:

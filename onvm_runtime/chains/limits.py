@@ -1,0 +1,12 @@
+# SPDX-License-Identifier: BSD-3-Clause
+"""What fits: the part of native/protocol/abi.h that a spec must respect."""
+
+NAME = 31  # characters of a name: ONVM_NAME_MAX without its NUL
+SERVICE_NAME = NAME - len("-256")  # so that names of instances fit
+CHAIN_IDS = range(1, 1024)  # ONVM_MAX_CHAINS; 0 is never used
+CHAINS = len(CHAIN_IDS) // 2  # at once, each direction for one: the other half drains
+HOPS = 16  # ONVM_MAX_HOPS
+BRANCHES = 8  # ONVM_MAX_BRANCHES
+INSTANCES = 256  # ONVM_MAX_NFS
+SERVICES = 128  # ONVM_MAX_SERVICES
+PRIORITY = 65535

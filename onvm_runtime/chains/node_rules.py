@@ -1,0 +1,47 @@
+# SPDX-License-Identifier: BSD-3-Clause
+"""What must hold in a lab on a certain node: its NFs, their parameters, its ports."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterator
+
+from onvm_runtime.chains.catalogue import Catalogue
+from onvm_runtime.chains.document import Problems
+from onvm_runtime.chains.match_rules import match_keys
+from onvm_runtime.chains.parameters import parameter_problems
+from onvm_runtime.chains.problem import suggest
+from onvm_runtime.chains.spec import LabSpec
+
+
+def apply(spec: LabSpec, catalogue: Catalogue, ports: Collection[str], problems: Problems) -> None:
+    """Adds every problem that the spec has on a node with these NFs and ports."""
+    found = [
+        (key, message)
+        for key, message in (*_wrong_services(spec, catalogue), *_unknown_ports(spec, ports))
+        if not problems.within(key)
+    ]
+    for key, message in found:
+        problems.add(key, spec.places.line(key), message)
+
+
+def _wrong_services(spec: LabSpec, catalogue: Catalogue) -> Iterator[tuple[str, str]]:
+    for service in spec.services.values():
+        key = f"services.{service.name}"
+        entry = catalogue.get(service.nf)
+        if entry:
+            yield from parameter_problems(entry.parameters, service.parameters, f"{key}.parameters")
+        elif service.nf:
+            yield f"{key}.nf", f"no NF {service.nf!r}; {suggest(service.nf, catalogue)}"
+
+
+def _unknown_ports(spec: LabSpec, ports: Collection[str]) -> Iterator[tuple[str, str]]:
+    for key, port in _named_ports(spec):
+        if port and port not in ports:
+            yield key, f"no port {port!r}; {suggest(port, ports)}"
+
+
+def _named_ports(spec: LabSpec) -> Iterator[tuple[str, str | None]]:
+    for index, chain in enumerate(spec.chains):
+        yield f"chains[{index}].egress", chain.egress
+        for match, key in zip(chain.match, match_keys(spec, index), strict=True):
+            yield f"{key}.port", match.port
