@@ -1,0 +1,229 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * An NF that breaks the protocol on purpose, for tests of the data plane.
+ *
+ *   hostile_nf [--seed N] MODE
+ *
+ *   exit           ends with status 1 as soon as it is attached
+ *   stall          attaches, then neither reads messages nor touches an edge
+ *   swallow        frees the slots of its input edges and posts nothing
+ *   hoard          peeks and never frees: its input edges fill
+ *   random=COUNT   posts COUNT descriptors, wild, stale, doubled or out of bounds,
+ *                  to its home and output edges, says so, then swallows
+ *   scribble       as random=100000, and writes wild heads and tails all the while
+ *
+ * It reads messages as an honest NF does (except to stall) and ends at STOP.
+ * The first line on its standard output says that the work of the mode is done.
+ */
+#include <getopt.h>
+#include <sched.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "nf/session.h"
+
+enum mode { MODE_EXIT, MODE_STALL, MODE_SWALLOW, MODE_HOARD, MODE_RANDOM, MODE_SCRIBBLE };
+
+struct hostile {
+    enum mode mode;
+    uint64_t left;   /* descriptors still to post */
+    uint64_t random; /* state of the generator */
+    bool said;
+    struct onvm_descriptor seen; /* the last that came by an input edge */
+    struct session session;
+};
+
+const struct onvm_module onvm_module = {
+    .abi = ONVM_ABI_VERSION, .name = "hostile", .summary = "breaks the protocol on purpose"};
+
+/* xorshift64*: tests must be able to repeat a run by its seed. */
+static uint64_t
+draw(struct hostile *hostile)
+{
+    hostile->random ^= hostile->random >> 12;
+    hostile->random ^= hostile->random << 25;
+    hostile->random ^= hostile->random >> 27;
+    return hostile->random * 0x2545f4914f6cdd1dull;
+}
+
+static struct onvm_descriptor
+invent(struct hostile *hostile)
+{
+    struct onvm_descriptor descriptor = hostile->seen; /* posted twice, if nothing else */
+    uint64_t wild[2] = {draw(hostile), draw(hostile)};
+    uint64_t pick = draw(hostile) >> 32;
+
+    switch (pick % 4) {
+    case 0:
+        memcpy(&descriptor, wild, sizeof(descriptor));
+        break;
+    case 1:
+        wild[0] %= hostile->session.attachment.welcome.buffers;
+        descriptor.buffer = onvm_buffer((uint32_t)wild[0], (uint8_t)wild[1]);
+        break;
+    case 2:
+        descriptor.offset = (uint16_t)wild[0];
+        descriptor.length = (uint16_t)wild[1];
+        break;
+    default:
+        descriptor.hop = (uint8_t)wild[0];
+        descriptor.flags = (uint8_t)wild[1];
+        break;
+    }
+    return descriptor;
+}
+
+/* Posts one burst of inventions, as far as there is room. */
+static void
+post_wild(struct hostile *hostile, struct output *output)
+{
+    uint32_t room;
+
+    if (!output_is_open(output))
+        return;
+    room = onvm_producer_room(&output->producer, ONVM_BURST);
+    for (uint32_t i = 0; i < room && hostile->left > 0; i++, hostile->left--) {
+        struct onvm_descriptor descriptor = invent(hostile);
+
+        onvm_producer_put(&output->producer, &descriptor);
+    }
+    onvm_producer_publish(&output->producer);
+    output_ring(output);
+}
+
+static void
+scribble_edge(struct hostile *hostile, struct mapping *mapping)
+{
+    struct onvm_edge *edge = mapping->base;
+
+    if (!edge)
+        return;
+    __atomic_store_n(&edge->head, (uint32_t)draw(hostile), __ATOMIC_RELEASE);
+    __atomic_store_n(&edge->tail, (uint32_t)draw(hostile), __ATOMIC_RELEASE);
+    __atomic_store_n(&edge->slots, (uint32_t)draw(hostile), __ATOMIC_RELEASE);
+}
+
+static void
+scribble(struct hostile *hostile)
+{
+    struct attachment *attachment = &hostile->session.attachment;
+
+    scribble_edge(hostile, &attachment->home.edge);
+    for (unsigned slot = 0; slot < ONVM_MAX_EDGES; slot++) {
+        scribble_edge(hostile, &attachment->output[slot].edge);
+        scribble_edge(hostile, &attachment->input[slot].edge);
+    }
+}
+
+static void
+take_input(struct hostile *hostile, bool release)
+{
+    struct attachment *attachment = &hostile->session.attachment;
+
+    for (uint16_t i = 0; i < attachment->inputs; i++) {
+        struct onvm_consumer *consumer = &attachment->input[attachment->input_slot[i]].consumer;
+        uint32_t ready = onvm_consumer_ready(consumer, ONVM_BURST);
+
+        if (ready > 0)
+            hostile->seen = onvm_consumer_peek(consumer, ready - 1);
+        if (release)
+            onvm_consumer_release(consumer, ready);
+    }
+}
+
+static void
+post_everywhere(struct hostile *hostile)
+{
+    struct attachment *attachment = &hostile->session.attachment;
+
+    post_wild(hostile, &attachment->home);
+    for (unsigned slot = 0; slot < ONVM_MAX_EDGES; slot++)
+        post_wild(hostile, &attachment->output[slot]);
+}
+
+static void
+say_done(struct hostile *hostile)
+{
+    if (hostile->said || hostile->left > 0)
+        return;
+    puts("done");
+    fflush(stdout);
+    hostile->said = true;
+}
+
+static void
+misbehave(struct hostile *hostile)
+{
+    take_input(hostile, hostile->mode != MODE_HOARD);
+    if (hostile->left > 0)
+        post_everywhere(hostile);
+    if (hostile->mode == MODE_SCRIBBLE)
+        scribble(hostile);
+    if (output_is_open(&hostile->session.attachment.home))
+        say_done(hostile);
+}
+
+static int
+run(struct hostile *hostile)
+{
+    if (hostile->mode == MODE_EXIT)
+        return 1;
+    while (hostile->mode == MODE_STALL)
+        pause();
+    while (hostile->session.end == SESSION_RUNNING) {
+        session_follow(&hostile->session);
+        misbehave(hostile);
+        sched_yield();
+    }
+    return hostile->session.end == SESSION_STOPPED ? 0 : 1;
+}
+
+static bool
+choose(struct hostile *hostile, const char *text)
+{
+    static const char *const names[] = {"exit", "stall", "swallow", "hoard", "random=", "scribble"};
+
+    for (int mode = MODE_EXIT; mode <= MODE_SCRIBBLE; mode++) {
+        if (strncmp(text, names[mode], strlen(names[mode])) != 0)
+            continue;
+        hostile->mode = (enum mode)mode;
+        if (mode == MODE_RANDOM)
+            hostile->left = strtoull(text + strlen(names[mode]), NULL, 10);
+        if (mode == MODE_SCRIBBLE)
+            hostile->left = 100000;
+        return true;
+    }
+    return false;
+}
+
+static bool
+read_arguments(struct hostile *hostile, int argc, char **argv)
+{
+    static const struct option options[] = {{"seed", required_argument, NULL, 's'}, {0}};
+    int option;
+
+    while ((option = getopt_long(argc, argv, "", options, NULL)) != -1) {
+        if (option != 's')
+            return false;
+        hostile->random = strtoull(optarg, NULL, 10) | 1;
+    }
+    return optind == argc - 1 && choose(hostile, argv[optind]);
+}
+
+int
+main(int argc, char **argv)
+{
+    static struct hostile hostile = {.random = 1, .session = {.module = &onvm_module}};
+    const char *path = getenv("ONVM_SOCKET");
+
+    if (!path || !read_arguments(&hostile, argc, argv)) {
+        fprintf(stderr, "usage: ONVM_SOCKET=… hostile_nf [--seed N] "
+                        "exit|stall|swallow|hoard|random=COUNT|scribble\n");
+        return 64;
+    }
+    while (session_attach(&hostile.session, path) == SESSION_LOST)
+        usleep(20000);
+    return hostile.session.end == SESSION_RUNNING ? run(&hostile) : 76;
+}
