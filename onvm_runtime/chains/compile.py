@@ -127,14 +127,15 @@ def _directions(one: _Numbered) -> Iterator[PlannedChain]:
 def _rules(numbered: list[_Numbered]) -> tuple[PlannedRule, ...]:
     """The matches as written, then those of return traffic that no flow entry knows.
 
-    What is written goes first: where a way back fits the very same packets at
-    the same priority, it gives way.
+    At equal priority the data plane takes the first rule that fits: what is written
+    goes before ways back, and those go by name, so that the order of chains in the
+    file has no meaning.
     """
     rules: dict[tuple[int, Match], int] = {}
     for one in numbered:
         for match in one.chain.match:
             rules[one.chain.priority, matching.resolve(match)] = one.id
-    for one in numbered:
+    for one in sorted(numbered, key=lambda one: one.chain.name):
         if one.back is not None:
             for match in one.chain.match:
                 back = matching.reverse(matching.resolve(match), one.chain.egress)

@@ -118,7 +118,7 @@ def _match(node: Node, problems: Problems) -> Match:
     fields = Fields(node, problems, _MATCH_KEYS)
     return Match(
         port=fields.take("port", values.text, None),
-        vlan=fields.take("vlan", values.integer(1, 4094), None),
+        vlan=fields.take("vlan", values.integer(0, 4094), None),
         ethertype=fields.take("ethertype", values.ethertype, None),
         source_mac=fields.take("source_mac", values.mac, None),
         destination_mac=fields.take("destination_mac", values.mac, None),

@@ -48,8 +48,8 @@ class Instance:
 class Match:
     """The packets that one rule takes; a field that is None matches all.
 
-    MACs are lower case with colons, `vlan` is a VLAN id, `protocol` an IP
-    protocol number, L4 port ranges include both ends.
+    MACs are lower case with colons, `vlan` is a VLAN id (0: untagged),
+    `protocol` an IP protocol number, L4 port ranges include both ends.
     """
 
     port: str | None = None

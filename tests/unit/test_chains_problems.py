@@ -222,7 +222,7 @@ CASES = [
               destination_ports: 65536
         """,
         [
-            (6, "chains[0].match.vlan", "from 1 to 4094"),
+            (6, "chains[0].match.vlan", "from 0 to 4094"),
             (7, "chains[0].match.ethertype", "from 1536 to 65535"),
             (8, "chains[0].match.source_mac", "such as 02:00:00:00:00:01"),
             (9, "chains[0].match.destination_mac", "such as 02:00:00:00:00:01"),
