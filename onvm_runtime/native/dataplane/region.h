@@ -25,10 +25,11 @@ struct region {
     size_t size;
     size_t page;              /* bytes of one page behind it */
     uint32_t stride;          /* bytes from one buffer to the next; a multiple of a cache line */
-    uint32_t buffers;
+    uint32_t buffers;         /* in the pool */
+    uint32_t indices;         /* every buffer index is below this */
     uint64_t reciprocal;      /* for region_index */
     struct rte_mempool *pool; /* mbufs whose data lie here, and nowhere else */
-    struct rte_mbuf **mbuf;   /* by buffer index */
+    struct rte_mbuf **mbuf;   /* by buffer index; NULL where none lies */
 };
 
 /* Makes and maps the region, registers it with DPDK and builds the pool. */

@@ -1,0 +1,186 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+#include "classifier.h"
+
+#include <errno.h>
+#include <rte_prefetch.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "flow_table.h"
+#include "parse.h"
+#include "rules.h"
+
+struct classifier {
+    struct flow_table *flows;
+    struct ruleset *ruleset; /* NULL before the first plan */
+    struct onvm_node_counters *node;
+};
+
+/* A frame of the burst between its parsing and its look-up. */
+struct lookup {
+    struct frame_fields fields;
+    struct flow_hash hash;
+};
+
+struct classifier *
+classifier_new(uint32_t flows, struct onvm_node_counters *node, struct failure *failure)
+{
+    struct classifier *classifier = calloc(1, sizeof(*classifier));
+
+    if (classifier != NULL) {
+        classifier->node = node;
+        classifier->flows = flow_table_new(flows);
+        if (classifier->flows != NULL)
+            return classifier;
+    }
+    fail(failure, "cannot make a flow table of %u entries: %s", flows, strerror(errno));
+    free(classifier);
+    return NULL;
+}
+
+void
+classifier_free(struct classifier *classifier)
+{
+    if (classifier == NULL)
+        return;
+    flow_table_free(classifier->flows);
+    ruleset_free(classifier->ruleset);
+    free(classifier);
+}
+
+struct ruleset *
+classifier_exchange(struct classifier *classifier, struct ruleset *ruleset)
+{
+    struct ruleset *old = classifier->ruleset;
+
+    classifier->ruleset = ruleset;
+    flow_table_forget_rules(classifier->flows);
+    return old;
+}
+
+static void
+publish_count(struct classifier *classifier)
+{
+    __atomic_store_n(&classifier->node->flows, flow_table_count(classifier->flows),
+                     __ATOMIC_RELAXED);
+}
+
+static inline struct classification
+dropped(uint8_t reason, uint32_t flow)
+{
+    return (struct classification){.chain = 0, .reason = reason, .flow = flow};
+}
+
+/* 0: nothing has a place for the flow any more, or never had. */
+static inline struct classification
+outcome(uint16_t chain, uint32_t flow)
+{
+    if (chain == 0)
+        return dropped(ONVM_DROP_no_chain, flow);
+    return (struct classification){.chain = chain, .flow = flow};
+}
+
+/* Asks the rules, and remembers what they said, a refusal too. */
+static struct classification
+classify_unknown(struct classifier *classifier, const struct lookup *lookup, uint32_t now)
+{
+    struct flow_target target = {.flow = lookup->hash.flow};
+
+    if (classifier->ruleset != NULL)
+        target.id = rules_lookup(classifier->ruleset, &lookup->fields);
+    flow_table_put(classifier->flows, &lookup->fields, lookup->hash.place, now, target);
+    return outcome(target.id, target.flow);
+}
+
+static inline bool
+classify_known(struct classifier *classifier, const struct lookup *lookup, uint32_t now,
+               struct classification *result)
+{
+    struct flow_target target;
+
+    if (!flow_table_find(classifier->flows, &lookup->fields, lookup->hash.place, now, &target))
+        return false;
+    if (target.is_return)
+        target.id = classifier->ruleset != NULL ? classifier->ruleset->chain_of[target.id] : 0;
+    if (target.is_return && target.id == 0) /* its lineage ended: a flow like any other */
+        return false;
+    *result = outcome(target.id, target.flow);
+    return true;
+}
+
+/* Parses and hashes the frame, and starts loading its bucket. */
+static inline bool
+lookup_begin(const struct classifier *classifier, uint8_t port, const struct rte_mbuf *frame,
+             struct lookup *lookup)
+{
+    if (!frame_parse(rte_pktmbuf_mtod(frame, const uint8_t *), rte_pktmbuf_data_len(frame), port,
+                     &lookup->fields))
+        return false;
+    lookup->hash = flow_table_hash(classifier->flows, &lookup->fields.flow);
+    flow_table_prefetch(classifier->flows, lookup->hash.place);
+    return true;
+}
+
+void
+classifier_classify(struct classifier *classifier, uint8_t port, struct rte_mbuf **frames,
+                    uint16_t count, uint32_t now, struct classification *results)
+{
+    struct lookup lookup[ONVM_BURST];
+    uint16_t parsed[ONVM_BURST], known = 0, n = 0; /* parsed: their places in the burst */
+
+    for (uint16_t i = 0; i < count; i++)
+        rte_prefetch0(rte_pktmbuf_mtod(frames[i], void *));
+    for (uint16_t i = 0; i < count; i++) {
+        results[i] = dropped(ONVM_DROP_malformed, 0);
+        parsed[n] = i;
+        n += lookup_begin(classifier, port, frames[i], &lookup[n]);
+    }
+    for (uint16_t i = 0; i < n; i++)
+        flow_table_prefetch_entry(classifier->flows, lookup[i].hash.place);
+    for (uint16_t i = 0; i < n; i++) {
+        struct classification *result = &results[parsed[i]];
+
+        if (classify_known(classifier, &lookup[i], now, result))
+            known++;
+        else
+            *result = classify_unknown(classifier, &lookup[i], now);
+    }
+    ONVM_COUNT(classifier->node->flow_hits, known);
+    ONVM_COUNT(classifier->node->flow_misses, n - known);
+    publish_count(classifier);
+}
+
+void
+classifier_learn_return(struct classifier *classifier, uint8_t port, const struct rte_mbuf *frame,
+                        uint16_t lineage, uint32_t flow, uint32_t now)
+{
+    struct flow_target known, wanted = {.flow = flow, .id = lineage, .is_return = true};
+    struct frame_fields fields;
+    struct flow_hash hash;
+
+    if (!frame_parse(rte_pktmbuf_mtod(frame, const uint8_t *), rte_pktmbuf_data_len(frame), port,
+                     &fields) ||
+        fields.quoted) /* an error is not the flow that it quotes */
+        return;
+    fields.flow = flow_key_reverse(&fields.flow);
+    hash = flow_table_hash(classifier->flows, &fields.flow);
+    if (flow_table_find(classifier->flows, &fields, hash.place, now, &known) && known.is_return &&
+        known.id == lineage && known.flow == flow)
+        return;
+    flow_table_put(classifier->flows, &fields, hash.place, now, wanted);
+    publish_count(classifier);
+}
+
+void
+classifier_expire(struct classifier *classifier, uint32_t now)
+{
+    flow_table_expire(classifier->flows, now);
+    publish_count(classifier);
+}
+
+void
+classifier_clear(struct classifier *classifier)
+{
+    flow_table_clear(classifier->flows);
+    publish_count(classifier);
+}

@@ -1,0 +1,16 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* Starting DPDK as this daemon needs it: in memory, one worker, no other process. */
+#ifndef ONVM_DATAPLANE_EAL_H
+#define ONVM_DATAPLANE_EAL_H
+
+#include "options.h"
+
+/*
+ * Decides whether huge pages are used, says so, and initialises the EAL.  The
+ * calling thread keeps its CPUs; lcore EAL_WORKER is pinned to options->core.
+ */
+bool eal_start(const struct options *options, bool *hugepages, struct failure *failure);
+
+#define EAL_WORKER 1
+
+#endif

@@ -1,0 +1,133 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* From ports into the first NF of a chain. */
+#include "worker.h"
+
+/* Packets of one chain in a row are counted together. */
+struct tally {
+    uint16_t chain;
+    uint32_t packets;
+    uint32_t bytes;
+};
+
+static void
+tally_close(struct worker *worker, struct tally *tally)
+{
+    struct onvm_flow_count *in = &worker->counters->chain[tally->chain].in;
+
+    if (tally->packets == 0)
+        return;
+    ONVM_COUNT(in->packets, tally->packets);
+    ONVM_COUNT(in->bytes, tally->bytes);
+    *tally = (struct tally){0};
+}
+
+static void
+tally_add(struct worker *worker, struct tally *tally, uint16_t chain, uint32_t bytes)
+{
+    if (tally->chain != chain)
+        tally_close(worker, tally);
+    tally->chain = chain;
+    tally->packets++;
+    tally->bytes += bytes;
+}
+
+static void
+touch(struct worker *worker, uint16_t nf)
+{
+    struct outlet *outlet = &worker->outlet[nf];
+
+    if (outlet->touched)
+        return;
+    outlet->touched = true;
+    worker->touched_list[worker->touched++] = nf;
+}
+
+static void
+hand_out(struct worker *worker, struct outlet *outlet, const struct port *port,
+         struct rte_mbuf *frame, const struct classification *result)
+{
+    uint32_t index = region_index(worker->region, frame);
+    struct onvm_descriptor descriptor = {
+        .buffer = ledger_hand_out(&worker->ledger, index, result->chain, worker->now),
+        .offset = frame->data_off,
+        .length = (uint16_t)frame->data_len,
+        .flow = result->flow,
+        .path = onvm_path(result->chain, port->id),
+    };
+
+    onvm_producer_put(&outlet->producer, &descriptor);
+    worker->path[result->chain].in_flight++;
+}
+
+static void
+enter_chain(struct worker *worker, const struct port *port, struct rte_mbuf *frame,
+            const struct classification *result)
+{
+    const struct path *path = &worker->path[result->chain];
+    uint16_t nf;
+
+    if (path->hops == 0) {
+        egress_frame(worker, path->egress, result->chain, frame);
+        return;
+    }
+    nf = worker->bucket[path->service][result->flow % ONVM_BUCKETS];
+    if (nf == WORKER_NO_NF) {
+        worker_drop(worker, result->chain, frame, ONVM_DROP_no_instance);
+        return;
+    }
+    if (onvm_producer_room(&worker->outlet[nf].producer, 1) == 0) {
+        worker_drop(worker, result->chain, frame, ONVM_DROP_edge_full);
+        return;
+    }
+    hand_out(worker, &worker->outlet[nf], port, frame, result);
+    touch(worker, nf);
+}
+
+static void
+publish_touched(struct worker *worker)
+{
+    for (unsigned i = 0; i < worker->touched; i++) {
+        uint16_t nf = worker->touched_list[i];
+        struct outlet *outlet = &worker->outlet[nf];
+        onvm_producer_publish(&outlet->producer);
+        onvm_doorbell_ring(outlet->doorbell, -1);
+        ONVM_COUNT(worker->counters->nf[nf].given, outlet->producer.head - outlet->given);
+        outlet->given = outlet->producer.head;
+        outlet->touched = false;
+    }
+    worker->touched = 0;
+}
+
+static unsigned
+ingress_port(struct worker *worker, struct port *port)
+{
+    struct rte_mbuf *frames[ONVM_BURST];
+    struct classification results[ONVM_BURST];
+    struct tally tally = {0};
+    uint16_t count = port->ops->receive(port, frames, ONVM_BURST);
+
+    if (count == 0)
+        return 0;
+    classifier_classify(worker->classifier, port->id, frames, count, worker->now / 1000, results);
+    for (unsigned i = 0; i < count; i++) {
+        if (results[i].chain == 0) {
+            worker_drop(worker, 0, frames[i], results[i].reason);
+            continue;
+        }
+        tally_add(worker, &tally, results[i].chain, frames[i]->data_len);
+        enter_chain(worker, port, frames[i], &results[i]);
+    }
+    tally_close(worker, &tally);
+    publish_touched(worker);
+    return count;
+}
+
+unsigned
+ingress_turn(struct worker *worker)
+{
+    unsigned moved = 0;
+
+    for (unsigned i = 0; i < worker->ports; i++)
+        moved += ingress_port(worker, worker->port[worker->port_list[i]]);
+    return moved;
+}

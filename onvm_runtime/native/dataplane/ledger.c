@@ -1,0 +1,21 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+#include "ledger.h"
+
+#include <stdlib.h>
+
+bool
+ledger_open(struct ledger *ledger, uint32_t count, uint32_t stride, struct failure *failure)
+{
+    *ledger = (struct ledger){.count = count, .stride = stride};
+    ledger->entry = calloc(count, sizeof(ledger->entry[0]));
+    if (ledger->entry == NULL)
+        return fail(failure, "out of memory for the ledger of %u buffers", count);
+    return true;
+}
+
+void
+ledger_close(struct ledger *ledger)
+{
+    free(ledger->entry);
+    *ledger = (struct ledger){0};
+}

@@ -1,0 +1,77 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+#include "memory.h"
+
+#include <string.h>
+
+#define HOME_SLOTS 2048
+
+static void
+add_inlet(struct worker *worker, void *argument)
+{
+    struct nf *nf = argument;
+    struct inlet *inlet = &worker->inlet[worker->inlets++];
+
+    inlet->nf = nf->id;
+    onvm_consumer_open(&inlet->consumer, nf->home.base, HOME_SLOTS);
+}
+
+static void
+remove_inlet(struct worker *worker, void *argument)
+{
+    const struct nf *nf = argument;
+
+    for (unsigned i = 0; i < worker->inlets; i++) {
+        if (worker->inlet[i].nf != nf->id)
+            continue;
+        egress_drain(worker, &worker->inlet[i]);
+        worker->inlet[i] = worker->inlet[--worker->inlets];
+        return;
+    }
+}
+
+static void
+stamp(struct nf *nf)
+{
+    struct onvm_edge *edge = nf->home.base;
+    struct onvm_nf_counters *counters = nf->counters.base;
+
+    edge->magic = ONVM_EDGE_MAGIC;
+    edge->slots = HOME_SLOTS;
+    counters->magic = ONVM_COUNTERS_MAGIC;
+    counters->abi = ONVM_ABI_VERSION;
+}
+
+static void
+release(struct nf *nf)
+{
+    shared_close(&nf->doorbell);
+    shared_close(&nf->routes);
+    shared_close(&nf->counters);
+    shared_close(&nf->home);
+}
+
+bool
+memory_open(struct nf *nf, struct failure *failure)
+{
+    memset(nf->slot_used, 0, sizeof(nf->slot_used));
+    if (!shared_open(&nf->doorbell, "onvm-doorbell", sizeof(struct onvm_doorbell), SHARED_BY_BOTH,
+                     failure) ||
+        !shared_open(&nf->routes, "onvm-routes", sizeof(struct onvm_routes), SHARED_READ_ONLY,
+                     failure) ||
+        !shared_open(&nf->counters, "onvm-counters", sizeof(struct onvm_nf_counters),
+                     SHARED_BY_BOTH, failure) ||
+        !shared_open(&nf->home, "onvm-home", onvm_edge_size(HOME_SLOTS), SHARED_BY_BOTH, failure)) {
+        release(nf);
+        return false;
+    }
+    stamp(nf);
+    worker_call(&nf->node->worker, add_inlet, nf);
+    return true;
+}
+
+void
+memory_close(struct nf *nf)
+{
+    worker_call(&nf->node->worker, remove_inlet, nf);
+    release(nf);
+}

@@ -1,0 +1,129 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * The node as the control thread sees it: ports, services, NFs, edges, chains.
+ *
+ * The control thread owns all of this and is the only one to touch it; what the
+ * path needs of it is copied into struct worker by worker_call.
+ */
+#ifndef ONVM_DATAPLANE_NODE_H
+#define ONVM_DATAPLANE_NODE_H
+
+#include <jansson.h>
+#include <stdbool.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+#include "../protocol/counters.h"
+#include "../protocol/routes.h"
+#include "loop.h"
+#include "options.h"
+#include "port.h"
+#include "region.h"
+#include "shared.h"
+#include "worker.h"
+
+struct node;
+
+/* To whom a late answer goes: a connection may be gone by then. */
+struct asker {
+    uint64_t connection; /* 0: nobody waits */
+    uint32_t number;
+};
+
+struct service {
+    char name[ONVM_NAME_MAX]; /* "": free */
+    json_t *branches;         /* names of services; index = argument of TO */
+};
+
+enum nf_state {
+    NF_EXPECTED, /* its socket listens */
+    NF_ATTACHED, /* said HELLO, is being configured */
+    NF_RUNNING,
+    NF_FAILED,   /* refused its configuration */
+};
+
+struct nf {
+    struct node *node;
+    char name[ONVM_NAME_MAX];
+    uint16_t id;
+    uint16_t service;
+    uint32_t seed; /* of its name, for rendezvous */
+    enum nf_state state;
+    bool leaving; /* nf.forget: gets no new packets, then STOP */
+    bool stopping; /* it was told STOP */
+    uint64_t leave_by;
+    struct asker forgetter;
+    json_t *parameters;
+    bool dedicated; /* has a core of its own */
+    struct watch listener;
+
+    /* A session's; valid from NF_ATTACHED on. */
+    struct watch session;
+    pid_t pid;
+    char module[ONVM_NAME_MAX];
+    struct shared doorbell, routes, counters, home;
+    bool slot_used[2][ONVM_MAX_EDGES]; /* by onvm_edge_role IN, OUT */
+};
+
+struct chain {
+    uint16_t id;
+    uint16_t lineage; /* names the chain and its direction over all its versions */
+    char name[ONVM_NAME_MAX];
+    bool reverse; /* it is named in another chain's "reverse" */
+    bool draining;
+    unsigned hops;
+    uint16_t service[ONVM_MAX_HOPS];
+    uint8_t egress;
+    uint16_t reverse_id; /* chain of return traffic, or 0 */
+    json_t *text;        /* as it came in the plan */
+};
+
+struct link;
+struct plan;
+struct control;
+struct question;
+
+struct node {
+    struct options options;
+    bool hugepages;
+    struct loop loop;
+    struct region region;
+    struct shared counters;
+    struct worker worker;
+    struct port *port[ONVM_MAX_PORTS];
+    struct service service[ONVM_MAX_SERVICES];
+    struct nf *nf[ONVM_MAX_NFS];
+    struct chain *chain[ONVM_MAX_CHAINS];
+    uint16_t default_chain;
+    struct link *links;
+    bool wiring_stale;        /* acknowledgements came in since wiring_refresh */
+    uint64_t wired_at;
+    struct plan *plan;          /* one that waits for its edges */
+    struct question *questions; /* to NFs, not answered yet */
+    struct control *control;
+};
+
+static inline struct onvm_node_counters *
+node_counters(struct node *node)
+{
+    return node->counters.base;
+}
+
+/* Milliseconds of a clock that never goes back. */
+uint64_t node_clock(void);
+
+/* The port's id, or ONVM_MAX_PORTS. */
+uint8_t node_port(const struct node *node, const char *name);
+
+struct nf *node_nf(const struct node *node, const char *name);
+
+/* The service of that name, made when it is new; ONVM_MAX_SERVICES: no room. */
+uint16_t node_service(struct node *node, const char *name);
+
+/* Frees the numbers of services that no chain, NF or branch names; not while a plan is pending. */
+void node_release_services(struct node *node);
+
+/* Whether the text may be a name: 1 to 31 of [a-z0-9_-.], the first alphanumeric. */
+bool node_name_valid(const char *name);
+
+#endif

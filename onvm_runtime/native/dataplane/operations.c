@@ -1,0 +1,260 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+#include "operations.h"
+
+#include <rte_version.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "control.h"
+#include "nf.h"
+#include "plan.h"
+#include "question.h"
+#include "session.h"
+#include "status.h"
+#include "version.h"
+
+/* One request on its way: an operation answers it, keeps the asker for later, or fails. */
+struct call {
+    struct node *node;
+    json_t *request;
+    struct asker asker;
+    bool *events;
+};
+
+static bool
+answer(const struct call *call, json_t *result, int fd)
+{
+    control_answer(call->node, call->asker, result, fd);
+    return true;
+}
+
+/* Reads {"op", "name"}; NULL with the failure set. */
+static const char *
+only_name(const struct call *call, struct failure *failure)
+{
+    const char *op, *name;
+    json_error_t error;
+
+    if (json_unpack_ex(call->request, &error, JSON_STRICT, "{s:s, s:s}", "op", &op, "name",
+                       &name) == 0)
+        return name;
+    fail(failure, "%s: %s", json_string_value(json_object_get(call->request, "op")), error.text);
+    return NULL;
+}
+
+static bool
+hello(const struct call *call, struct failure *failure)
+{
+    const struct node *node = call->node;
+    json_int_t abi = json_integer_value(json_object_get(call->request, "abi"));
+
+    if (abi != ONVM_ABI_VERSION)
+        return fail(failure,
+                    "the manager speaks ABI version %lld, the data plane version %u: install the "
+                    "same release of both",
+                    (long long)abi, ONVM_ABI_VERSION);
+    return answer(call,
+                  json_pack("{s:i, s:i, s:s, s:s, s:b, s:i, s:i}", "abi", ONVM_ABI_VERSION, "pid",
+                            (int)getpid(), "version", ONVM_VERSION, "dpdk", rte_version(),
+                            "hugepages", (int)node->hugepages, "buffers",
+                            (int)node->region.buffers, "buffer_size", (int)node->region.stride),
+                  -1);
+}
+
+static bool
+events(const struct call *call, struct failure *failure)
+{
+    (void)failure;
+    *call->events = true;
+    return answer(call, json_object(), -1);
+}
+
+static bool
+status(const struct call *call, struct failure *failure)
+{
+    (void)failure;
+    return answer(call, status_describe(call->node), -1);
+}
+
+static bool
+counters(const struct call *call, struct failure *failure)
+{
+    (void)failure;
+    return answer(call, json_object(), call->node->counters.fd);
+}
+
+static uint8_t
+free_port_id(const struct node *node)
+{
+    uint8_t id = 0;
+
+    while (id < ONVM_MAX_PORTS && node->port[id] != NULL)
+        id++;
+    return id;
+}
+
+/* NFs know ports by number: tell them of the change. */
+static void
+reconfigure_nfs(struct node *node)
+{
+    for (unsigned i = 0; i < ONVM_MAX_NFS; i++)
+        if (node->nf[i] != NULL && node->nf[i]->state == NF_RUNNING)
+            session_configure(node->nf[i]);
+}
+
+static bool
+port_add(const struct call *call, struct failure *failure)
+{
+    struct node *node = call->node;
+    const char *name = json_string_value(json_object_get(call->request, "name"));
+    uint8_t id = free_port_id(node);
+
+    if (name == NULL || !node_name_valid(name))
+        return fail(failure, "port.add: name is missing or cannot be a port's name");
+    if (node_port(node, name) != ONVM_MAX_PORTS)
+        return fail(failure, "there is a port %s already", name);
+    if (id == ONVM_MAX_PORTS)
+        return fail(failure, "more than %d ports on this node", ONVM_MAX_PORTS);
+    node->port[id] = port_open(call->request, id, &node->region, node_counters(node), failure);
+    if (node->port[id] == NULL)
+        return false;
+    worker_call(&node->worker, worker_add_port, node->port[id]);
+    reconfigure_nfs(node);
+    return answer(call, json_pack("{s:i}", "id", (int)id), -1);
+}
+
+static const struct chain *
+chain_that_leaves_by(const struct node *node, uint8_t port)
+{
+    for (unsigned i = 1; i < ONVM_MAX_CHAINS; i++)
+        if (node->chain[i] != NULL && node->chain[i]->egress == port)
+            return node->chain[i];
+    return NULL;
+}
+
+static bool
+port_remove(const struct call *call, struct failure *failure)
+{
+    struct node *node = call->node;
+    const char *name = only_name(call, failure);
+    uint8_t id = name != NULL ? node_port(node, name) : ONVM_MAX_PORTS;
+    const struct chain *chain;
+
+    if (name == NULL)
+        return false;
+    if (id == ONVM_MAX_PORTS)
+        return fail(failure, "there is no port %s", name);
+    chain = chain_that_leaves_by(node, id);
+    if (chain != NULL)
+        return fail(failure, "chain %s leaves by port %s; change the chain first", chain->name,
+                    name);
+    worker_call(&node->worker, worker_remove_port, node->port[id]);
+    port_close(node->port[id]);
+    node->port[id] = NULL;
+    reconfigure_nfs(node);
+    return answer(call, json_object(), -1);
+}
+
+static bool
+expect(const struct call *call, struct failure *failure)
+{
+    const struct nf *nf = nf_expect(call->node, call->request, failure);
+    char path[256];
+
+    if (nf == NULL)
+        return false;
+    snprintf(path, sizeof(path), "%s/nf/%s/nf.sock", call->node->options.run_dir, nf->name);
+    return answer(call, json_pack("{s:i, s:s}", "id", (int)nf->id, "socket", path), -1);
+}
+
+static bool
+forget(const struct call *call, struct failure *failure)
+{
+    return nf_forget(call->node, call->request, call->asker, failure);
+}
+
+static bool
+query(const struct call *call, struct failure *failure)
+{
+    return question_ask(call->node, call->request, call->asker, failure);
+}
+
+static bool
+nf_counters(const struct call *call, struct failure *failure)
+{
+    const char *name = only_name(call, failure);
+    const struct nf *nf = name != NULL ? node_nf(call->node, name) : NULL;
+
+    if (name == NULL)
+        return false;
+    if (nf == NULL || nf->counters.fd < 0)
+        return fail(failure, "NF %s is not attached", name);
+    return answer(call, json_object(), nf->counters.fd);
+}
+
+static bool
+plan(const struct call *call, struct failure *failure)
+{
+    return plan_begin(call->node, call->request, call->asker, failure);
+}
+
+static void
+clear_flows(struct worker *worker, void *argument)
+{
+    (void)argument;
+    classifier_clear(worker->classifier);
+}
+
+static bool
+flows_clear(const struct call *call, struct failure *failure)
+{
+    (void)failure;
+    worker_call(&call->node->worker, clear_flows, NULL);
+    return answer(call, json_object(), -1);
+}
+
+static bool
+stop(const struct call *call, struct failure *failure)
+{
+    (void)failure;
+    call->node->loop.stop = true;
+    return answer(call, json_object(), -1);
+}
+
+/* Each answers or keeps the asker and returns true, or says why not and returns false. */
+static const struct {
+    const char *name;
+    bool (*serve)(const struct call *call, struct failure *failure);
+} operations[] = {
+    {"hello", hello},
+    {"events", events},
+    {"status", status},
+    {"counters", counters},
+    {"port.add", port_add},
+    {"port.remove", port_remove},
+    {"nf.expect", expect},
+    {"nf.forget", forget},
+    {"nf.query", query},
+    {"nf.counters", nf_counters},
+    {"plan", plan},
+    {"flows.clear", flows_clear},
+    {"stop", stop},
+};
+
+void
+operations_serve(struct node *node, json_t *request, struct asker asker, bool *wants_events)
+{
+    struct call call = {node, request, asker, wants_events};
+    const char *op = json_string_value(json_object_get(request, "op"));
+    struct failure failure;
+
+    for (size_t i = 0; op != NULL && i < sizeof(operations) / sizeof(operations[0]); i++) {
+        if (strcmp(op, operations[i].name) != 0)
+            continue;
+        if (!operations[i].serve(&call, &failure))
+            control_refuse(node, asker, failure.text);
+        return;
+    }
+    fail(&failure, "there is no operation '%.60s'", op != NULL ? op : "");
+    control_refuse(node, asker, failure.text);
+}

@@ -1,0 +1,30 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* The data plane's end of NF sessions; the protocol is in ../protocol/session.h. */
+#ifndef ONVM_DATAPLANE_SESSION_H
+#define ONVM_DATAPLANE_SESSION_H
+
+#include "link.h"
+#include "node.h"
+
+/* Makes the NF's directory and listening socket, owned by the NF's user. */
+bool session_listen(struct nf *nf, uid_t uid, gid_t gid, struct failure *failure);
+
+/* Stops listening and removes the socket. */
+void session_unlisten(struct nf *nf);
+
+void session_open_edge(struct nf *nf, enum onvm_edge_role role, uint16_t slot,
+                       const struct link *link);
+void session_close_edge(struct nf *nf, enum onvm_edge_role role, uint16_t slot);
+
+/* Sends CONFIGURE with the NF's present parameters. */
+void session_configure(struct nf *nf);
+
+/* Sends QUERY; the answer goes to question_answer. */
+bool session_query(struct nf *nf, uint32_t request, const char *text);
+
+void session_stop(struct nf *nf);
+
+/* Ends the session, if there is one: the NF's edges are taken from it. */
+void session_end(struct nf *nf, const char *reason);
+
+#endif

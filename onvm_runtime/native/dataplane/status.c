@@ -1,0 +1,76 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+#include "status.h"
+
+#include "nf.h"
+
+static json_t *
+describe_port(struct port *port)
+{
+    char mac[18];
+
+    snprintf(mac, sizeof(mac), "%02x:%02x:%02x:%02x:%02x:%02x", port->mac[0], port->mac[1],
+             port->mac[2], port->mac[3], port->mac[4], port->mac[5]);
+    return json_pack("{s:s, s:i, s:s, s:b, s:s, s:i, s:b}", "name", port->name, "id",
+                     (int)port->id, "kind", port->kind, "up", (int)port->ops->up(port), "mac", mac,
+                     "mtu", (int)port->mtu, "polled", (int)(port->wait_fd < 0));
+}
+
+static json_t *
+describe_nf(const struct nf *nf)
+{
+    json_t *description =
+        json_pack("{s:s, s:i, s:s, s:s, s:b}", "name", nf->name, "id", (int)nf->id, "service",
+                  nf->node->service[nf->service].name, "state", nf_state_name(nf->state),
+                  "leaving", (int)nf->leaving);
+
+    if (nf->state != NF_EXPECTED) {
+        json_object_set_new(description, "module", json_string(nf->module));
+        json_object_set_new(description, "pid", json_integer(nf->pid));
+    }
+    return description;
+}
+
+static json_t *
+describe_chain(const struct node *node, const struct chain *chain)
+{
+    json_int_t in_flight = (json_int_t)node->worker.path[chain->id].in_flight;
+
+    return json_pack("{s:i, s:s, s:b, s:b, s:I}", "id", (int)chain->id, "name", chain->name,
+                     "reverse", (int)chain->reverse, "draining", (int)chain->draining, "in_flight",
+                     in_flight);
+}
+
+/* The worker brings its counters up to date only now and then; this asks it to. */
+static void
+read_buffers(struct worker *worker, void *argument)
+{
+    json_t **buffers = argument;
+    json_int_t out = (json_int_t)worker->ledger.out;
+    json_int_t vacant = (json_int_t)rte_mempool_avail_count(worker->region->pool);
+
+    *buffers = json_pack("{s:I, s:I, s:I}", "total", (json_int_t)worker->region->buffers, "out",
+                         out, "free", vacant);
+}
+
+json_t *
+status_describe(struct node *node)
+{
+    json_t *ports = json_array(), *nfs = json_array(), *chains = json_array(), *buffers = NULL;
+    json_t *description;
+
+    for (unsigned i = 0; i < ONVM_MAX_PORTS; i++)
+        if (node->port[i] != NULL)
+            json_array_append_new(ports, describe_port(node->port[i]));
+    for (unsigned i = 0; i < ONVM_MAX_NFS; i++)
+        if (node->nf[i] != NULL)
+            json_array_append_new(nfs, describe_nf(node->nf[i]));
+    for (unsigned i = 1; i < ONVM_MAX_CHAINS; i++)
+        if (node->chain[i] != NULL)
+            json_array_append_new(chains, describe_chain(node, node->chain[i]));
+    worker_call(&node->worker, read_buffers, &buffers);
+    description = json_pack("{s:o, s:o, s:o, s:o}", "ports", ports, "nfs", nfs, "chains", chains,
+                            "buffers", buffers);
+    if (node->default_chain != 0)
+        json_object_set_new(description, "default_chain", json_integer(node->default_chain));
+    return description;
+}

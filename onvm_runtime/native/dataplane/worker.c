@@ -1,0 +1,269 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+#include "worker.h"
+
+#include <errno.h>
+#include <rte_cycles.h>
+#include <rte_mempool.h>
+#include <rte_pause.h>
+#include <sched.h>
+#include <semaphore.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/epoll.h>
+#include <sys/eventfd.h>
+#include <unistd.h>
+
+/*
+ * Empty turns before the worker yields, and before it sleeps.  A turn without work
+ * takes some tens of nanoseconds, so it spins for about as long as going to sleep
+ * and being woken costs.
+ */
+#define SPIN_TURNS 1024
+#define YIELD_TURNS (SPIN_TURNS + 32)
+
+/* How long it sleeps at the most: long if every port can wake it, else a poll period. */
+#define SLEEP_NS 100000000l
+#define POLL_NS 250000l
+
+struct worker_call {
+    void (*function)(struct worker *, void *);
+    void *argument;
+    sem_t done;
+};
+
+void
+worker_call(struct worker *worker, void (*function)(struct worker *, void *), void *argument)
+{
+    struct worker_call call = {.function = function, .argument = argument};
+
+    sem_init(&call.done, 0, 0);
+    __atomic_store_n(&worker->call, &call, __ATOMIC_RELEASE);
+    onvm_doorbell_ring(worker->doorbell, worker->eventfd);
+    while (sem_wait(&call.done) != 0 && errno == EINTR)
+        ;
+    sem_destroy(&call.done);
+}
+
+static void
+answer_call(struct worker *worker)
+{
+    struct worker_call *call = __atomic_load_n(&worker->call, __ATOMIC_ACQUIRE);
+
+    if (call == NULL)
+        return;
+    call->function(worker, call->argument);
+    __atomic_store_n(&worker->call, NULL, __ATOMIC_RELAXED);
+    sem_post(&call->done);
+}
+
+void
+worker_drop(struct worker *worker, uint16_t chain, struct rte_mbuf *frame,
+            enum onvm_drop_reason reason)
+{
+    ONVM_COUNT(worker->counters->dropped[reason], 1);
+    if (chain != 0)
+        ONVM_COUNT(worker->counters->chain[chain].dropped, 1);
+    rte_pktmbuf_free(frame);
+}
+
+static void
+watch(struct worker *worker, int operation, int fd)
+{
+    struct epoll_event event = {.events = EPOLLIN, .data.fd = fd};
+
+    epoll_ctl(worker->epoll, operation, fd, &event);
+}
+
+void
+worker_add_port(struct worker *worker, void *argument)
+{
+    struct port *port = argument;
+
+    worker->port[port->id] = port;
+    worker->port_list[worker->ports++] = port->id;
+    if (port->wait_fd >= 0)
+        watch(worker, EPOLL_CTL_ADD, port->wait_fd);
+    else
+        worker->polled_ports++;
+}
+
+void
+worker_remove_port(struct worker *worker, void *argument)
+{
+    struct port *port = argument;
+    unsigned i = 0;
+
+    if (port->wait_fd >= 0)
+        watch(worker, EPOLL_CTL_DEL, port->wait_fd);
+    else
+        worker->polled_ports--;
+    while (worker->port_list[i] != port->id)
+        i++;
+    worker->port_list[i] = worker->port_list[--worker->ports];
+    worker->port[port->id] = NULL;
+}
+
+/* What no packet needs: once a millisecond, and before each sleep. */
+static void
+tick(struct worker *worker)
+{
+    struct onvm_node_counters *counters = worker->counters;
+    uint64_t free_buffers = rte_mempool_avail_count(worker->region->pool);
+
+    for (unsigned i = 0; i < worker->ports; i++) {
+        struct port *port = worker->port[worker->port_list[i]];
+        if (port->ops->refresh != NULL)
+            port->ops->refresh(port);
+    }
+    classifier_expire(worker->classifier, worker->now / 1000);
+    counters->buffers_out = worker->ledger.out;
+    counters->buffers_queued = worker->region->buffers - free_buffers - worker->ledger.out;
+}
+
+static void
+advance_clock(struct worker *worker)
+{
+    uint64_t passed = (worker->turn_at - worker->tick_at) / worker->cycles_per_ms;
+
+    worker->now += (uint32_t)passed;
+    worker->tick_at += passed * worker->cycles_per_ms;
+    tick(worker);
+}
+
+static bool
+anything_waits(struct worker *worker)
+{
+    if (__atomic_load_n(&worker->call, __ATOMIC_ACQUIRE) != NULL ||
+        __atomic_load_n(&worker->stop, __ATOMIC_ACQUIRE))
+        return true;
+    for (unsigned i = 0; i < worker->inlets; i++)
+        if (onvm_consumer_ready(&worker->inlet[i].consumer, 1) > 0)
+            return true;
+    return false;
+}
+
+static void
+wait_for_events(struct worker *worker)
+{
+    struct timespec limit = {.tv_nsec = worker->polled_ports > 0 ? POLL_NS : SLEEP_NS};
+    struct epoll_event events[8];
+    int count = epoll_pwait2(worker->epoll, events, 8, &limit, NULL);
+
+    for (int i = 0; i < count; i++) {
+        uint64_t rings;
+        if (events[i].data.fd == worker->eventfd && read(worker->eventfd, &rings, sizeof(rings)) < 0)
+            continue; /* somebody else's ring was the last: nothing is left to read */
+    }
+}
+
+static void
+fall_asleep(struct worker *worker)
+{
+    tick(worker);
+    onvm_doorbell_arm(worker->doorbell);
+    if (!anything_waits(worker)) {
+        ONVM_COUNT(worker->counters->sleeps, 1);
+        wait_for_events(worker);
+    }
+    onvm_doorbell_disarm(worker->doorbell);
+}
+
+static void
+idle(struct worker *worker, unsigned empty_turns)
+{
+    if (worker->poll || empty_turns < SPIN_TURNS)
+        rte_pause();
+    else if (empty_turns < YIELD_TURNS)
+        sched_yield();
+    else
+        fall_asleep(worker);
+}
+
+static unsigned
+turn(struct worker *worker)
+{
+    unsigned moved = ingress_turn(worker) + egress_turn(worker);
+
+    egress_flush(worker);
+    answer_call(worker);
+    ONVM_COUNT(worker->counters->loops, 1);
+    return moved;
+}
+
+static void
+account_time(struct worker *worker, unsigned moved)
+{
+    uint64_t now = rte_rdtsc();
+
+    if (moved > 0)
+        ONVM_COUNT(worker->counters->busy_cycles, now - worker->turn_at);
+    worker->turn_at = now;
+    if (now - worker->tick_at >= worker->cycles_per_ms)
+        advance_clock(worker);
+}
+
+int
+worker_main(void *argument)
+{
+    struct worker *worker = argument;
+    unsigned empty_turns = 0;
+
+    worker->tick_at = worker->turn_at = rte_rdtsc();
+    while (!__atomic_load_n(&worker->stop, __ATOMIC_RELAXED)) {
+        unsigned moved = turn(worker);
+        empty_turns = moved > 0 ? 0 : empty_turns + 1;
+        if (empty_turns > 0)
+            idle(worker, empty_turns);
+        account_time(worker, moved);
+    }
+    answer_call(worker);
+    return 0;
+}
+
+void
+worker_stop(struct worker *worker)
+{
+    __atomic_store_n(&worker->stop, true, __ATOMIC_RELEASE);
+    onvm_doorbell_ring(worker->doorbell, worker->eventfd);
+}
+
+static bool
+open_doorbell(struct worker *worker, struct failure *failure)
+{
+    if (!shared_open(&worker->doorbell_memory, "onvm-doorbell", sizeof(struct onvm_doorbell),
+                     SHARED_BY_BOTH, failure))
+        return false;
+    worker->doorbell = worker->doorbell_memory.base;
+    worker->eventfd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+    worker->epoll = epoll_create1(EPOLL_CLOEXEC);
+    if (worker->eventfd < 0 || worker->epoll < 0)
+        return fail(failure, "cannot make the worker's eventfd: %s", strerror(errno));
+    watch(worker, EPOLL_CTL_ADD, worker->eventfd);
+    return true;
+}
+
+bool
+worker_open(struct worker *worker, struct region *region, struct onvm_node_counters *counters,
+            uint32_t flows, bool poll, struct failure *failure)
+{
+    worker->region = region;
+    worker->counters = counters;
+    worker->poll = poll;
+    worker->cycles_per_ms = rte_get_tsc_hz() / 1000;
+    memset(worker->bucket, 0xff, sizeof(worker->bucket));
+    if (!open_doorbell(worker, failure) ||
+        !ledger_open(&worker->ledger, region->indices, region->stride, failure))
+        return false;
+    worker->classifier = classifier_new(flows, counters, failure);
+    return worker->classifier != NULL;
+}
+
+void
+worker_close(struct worker *worker)
+{
+    classifier_free(worker->classifier);
+    ledger_close(&worker->ledger);
+    shared_close(&worker->doorbell_memory);
+    close(worker->eventfd);
+    close(worker->epoll);
+}

@@ -1,0 +1,134 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * The worker: the one thread that touches packets.
+ *
+ * It takes frames from ports, classifies them and puts descriptors into the input
+ * edges of NFs (ingress.c); it takes descriptors from the home edges of NFs, checks
+ * each against the ledger and sends or frees its buffer (egress.c).  When there
+ * is nothing to do it spins, yields, then sleeps until a port or a doorbell wakes it.
+ *
+ * Everything in struct worker belongs to the worker thread.  The control thread
+ * changes it only through worker_call, which runs a function on the worker between
+ * two bursts: so the path needs no lock, and each call sees and leaves a
+ * consistent state.  Such functions swap pointers and counters; they do not wait.
+ */
+#ifndef ONVM_DATAPLANE_WORKER_H
+#define ONVM_DATAPLANE_WORKER_H
+
+#include <rte_mbuf.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "../protocol/counters.h"
+#include "../protocol/doorbell.h"
+#include "../protocol/edge.h"
+#include "classifier.h"
+#include "failure.h"
+#include "ledger.h"
+#include "port.h"
+#include "region.h"
+#include "shared.h"
+
+#define WORKER_NO_NF 0xffffu
+
+/* A chain as the path needs it. */
+struct path {
+    bool live;
+    uint8_t hops;
+    uint8_t egress;          /* port id */
+    uint16_t service;        /* of the first hop */
+    uint16_t return_lineage; /* of the chain of return traffic; 0: there is none */
+    uint64_t in_flight;      /* its buffers that are out */
+};
+
+/* The edge into one NF. */
+struct outlet {
+    struct onvm_producer producer; /* producer.edge == NULL: closed */
+    struct onvm_doorbell *doorbell;
+    uint32_t given; /* producer.head when it was last counted */
+    bool touched;   /* holds descriptors that are not published */
+};
+
+/* The home edge of one NF. */
+struct inlet {
+    struct onvm_consumer consumer;
+    uint16_t nf;
+};
+
+struct batch {
+    uint16_t count;
+    struct rte_mbuf *frames[ONVM_BURST];
+};
+
+struct worker_call;
+
+struct worker {
+    struct region *region;
+    struct onvm_node_counters *counters;
+    struct classifier *classifier;
+    struct ledger ledger;
+    bool poll; /* never sleeps */
+
+    uint64_t cycles_per_ms;
+    uint64_t tick_at; /* TSC */
+    uint64_t turn_at; /* TSC when this turn of the loop began */
+    uint32_t now;     /* milliseconds since the worker started */
+
+    unsigned ports; /* in `port_list` */
+    unsigned polled_ports;
+    uint8_t port_list[ONVM_MAX_PORTS];
+    struct port *port[ONVM_MAX_PORTS];
+    struct batch batch[ONVM_MAX_PORTS];
+
+    unsigned inlets;
+    struct inlet inlet[ONVM_MAX_NFS];
+
+    unsigned touched; /* outlets in `touched_list` */
+    uint16_t touched_list[ONVM_MAX_NFS];
+    struct outlet outlet[ONVM_MAX_NFS];
+    uint16_t bucket[ONVM_MAX_SERVICES][ONVM_BUCKETS]; /* NF id, or WORKER_NO_NF */
+
+    struct path path[ONVM_MAX_CHAINS];
+
+    struct shared doorbell_memory;
+    struct onvm_doorbell *doorbell;
+    int eventfd;
+    int epoll;
+    struct worker_call *call; /* posted by the control thread */
+    bool stop;
+};
+
+bool worker_open(struct worker *worker, struct region *region, struct onvm_node_counters *counters,
+                 uint32_t flows, bool poll, struct failure *failure);
+
+/* The thread's body: returns after worker_stop. */
+int worker_main(void *worker);
+
+/* Runs `function` on the worker between two bursts, and returns when it has run. */
+void worker_call(struct worker *worker, void (*function)(struct worker *, void *), void *argument);
+
+void worker_stop(struct worker *worker);
+
+/* Releases what worker_open made; the thread has ended. */
+void worker_close(struct worker *worker);
+
+/* Ports, by worker_call's argument: struct port *. */
+void worker_add_port(struct worker *worker, void *port);
+void worker_remove_port(struct worker *worker, void *port);
+
+/* The path's steps; each returns the packets that it moved. */
+unsigned ingress_turn(struct worker *worker);
+unsigned egress_turn(struct worker *worker);
+
+/* Takes everything out of one home edge, now. */
+void egress_drain(struct worker *worker, struct inlet *inlet);
+
+/* Queues a frame for a port; flushed by egress_flush at the end of the turn. */
+void egress_frame(struct worker *worker, uint8_t port, uint16_t chain, struct rte_mbuf *frame);
+void egress_flush(struct worker *worker);
+
+/* Ends a packet that the worker owns. */
+void worker_drop(struct worker *worker, uint16_t chain, struct rte_mbuf *frame,
+                 enum onvm_drop_reason reason);
+
+#endif
