@@ -1,0 +1,309 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+#include "flow_table.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/random.h>
+
+#define WAYS 8
+#define EXPIRE_BUCKETS 64 /* looked at by one call of flow_table_expire */
+#define IS_RETURN 0x8000u /* in a target's word, beside the id */
+#define MAX_ENTRIES (1u << 27)
+
+struct flow_entry {
+    struct flow_key key;
+    uint8_t macs[FRAME_MACS]; /* of a rule entry */
+    uint32_t flow;
+    uint32_t generation; /* of the rules it derives from; 0 in return entries */
+};
+
+struct flow_bucket {
+    uint16_t signature[WAYS]; /* 0: empty */
+    uint16_t target[WAYS];
+    uint32_t seen[WAYS];
+    struct flow_entry entry[WAYS];
+} __attribute__((aligned(64)));
+
+_Static_assert(sizeof(struct flow_entry) == 64, "a hit touches one line of entries");
+_Static_assert(sizeof(struct flow_bucket) == 64 * (1 + WAYS), "and one of signatures");
+
+struct flow_table {
+    uint64_t seed[4];
+    struct flow_bucket *bucket;
+    size_t size; /* bytes of all buckets */
+    uint32_t mask;
+    uint32_t generation;
+    uint32_t count;
+    uint32_t sweep; /* next bucket to look for idle entries in */
+};
+
+static uint32_t
+bucket_count(uint32_t entries)
+{
+    uint32_t buckets = 1;
+
+    while (buckets * WAYS < entries)
+        buckets *= 2;
+    return buckets;
+}
+
+static bool
+table_allocate(struct flow_table *table, uint32_t buckets)
+{
+    table->mask = buckets - 1;
+    table->size = (size_t)buckets * sizeof(struct flow_bucket);
+    table->bucket = mmap(NULL, table->size, PROT_READ | PROT_WRITE,
+                         MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    if (table->bucket == MAP_FAILED)
+        return false;
+    madvise(table->bucket, table->size, MADV_HUGEPAGE); /* fewer TLB misses, if there are any */
+    return true;
+}
+
+struct flow_table *
+flow_table_new(uint32_t entries)
+{
+    struct flow_table *table;
+
+    if (entries > MAX_ENTRIES) {
+        errno = EINVAL;
+        return NULL;
+    }
+    table = calloc(1, sizeof(*table));
+    if (table == NULL)
+        return NULL;
+    table->generation = 1;
+    if (getrandom(table->seed, sizeof(table->seed), 0) != sizeof(table->seed) ||
+        !table_allocate(table, bucket_count(entries))) {
+        free(table);
+        return NULL;
+    }
+    return table;
+}
+
+void
+flow_table_free(struct flow_table *table)
+{
+    if (table == NULL)
+        return;
+    munmap(table->bucket, table->size);
+    free(table);
+}
+
+static inline uint64_t
+mix(uint64_t a, uint64_t b)
+{
+    unsigned __int128 product = (unsigned __int128)a * b;
+
+    return (uint64_t)product ^ (uint64_t)(product >> 64);
+}
+
+static inline uint64_t
+hash_endpoint(const uint64_t *seed, const uint8_t *address, uint16_t port)
+{
+    uint64_t half[2];
+
+    memcpy(half, address, sizeof(half));
+    return mix(half[0] ^ seed[0], half[1] ^ seed[1] ^ (uint64_t)port << 48);
+}
+
+struct flow_hash
+flow_table_hash(const struct flow_table *table, const struct flow_key *key)
+{
+    const uint64_t *seed = table->seed;
+    uint64_t ends = hash_endpoint(seed, key->source, key->source_port) +
+                    hash_endpoint(seed, key->destination, key->destination_port);
+    uint64_t flow = mix(ends ^ seed[2], key->protocol ^ seed[3]);
+    uint64_t where = (uint64_t)key->port << 32 | (uint64_t)key->vlan[0] << 16 | key->vlan[1];
+
+    return (struct flow_hash){
+        .flow = (uint32_t)flow,
+        .place = (uint32_t)mix(flow ^ seed[1], where ^ seed[2]),
+    };
+}
+
+static inline struct flow_bucket *
+bucket_at(const struct flow_table *table, uint32_t place)
+{
+    return &table->bucket[place & table->mask];
+}
+
+/* The bits that a bucket's number of up to 2^24 leaves, and never 0. */
+static inline uint16_t
+signature_of(uint32_t place)
+{
+    return (uint16_t)(place >> 16 | 1);
+}
+
+/* Bit 16 w + 15 is set if lane w equals; a lane above an equal one may be set in error. */
+static inline uint64_t
+lanes_equal(const uint16_t *lanes, uint16_t value)
+{
+    uint64_t difference;
+
+    memcpy(&difference, lanes, sizeof(difference));
+    difference ^= value * 0x0001000100010001ull;
+    return (difference - 0x0001000100010001ull) & ~difference & 0x8000800080008000ull;
+}
+
+/* Ways that may hold the signature, as a set of bits. */
+static inline unsigned
+candidates(const struct flow_bucket *bucket, uint16_t signature)
+{
+    const uint64_t gather = 0x0000200040008001ull; /* bits 0, 16, 32, 48 to 45 to 48 */
+    uint64_t low = lanes_equal(bucket->signature, signature) >> 15;
+    uint64_t high = lanes_equal(bucket->signature + 4, signature) >> 15;
+
+    low = (low * gather) >> 45 & 15;
+    high = (high * gather) >> 45 & 15;
+    return (unsigned)(low | high << 4);
+}
+
+static inline bool
+same_key(const struct flow_entry *entry, const struct flow_key *key)
+{
+    uint64_t a[5], b[5];
+    uint32_t last_a, last_b;
+
+    memcpy(a, entry, sizeof(a));
+    memcpy(b, key, sizeof(b));
+    memcpy(&last_a, (const uint8_t *)entry + sizeof(a), sizeof(last_a));
+    memcpy(&last_b, (const uint8_t *)key + sizeof(b), sizeof(last_b));
+    return ((a[0] ^ b[0]) | (a[1] ^ b[1]) | (a[2] ^ b[2]) | (a[3] ^ b[3]) | (a[4] ^ b[4]) |
+            (last_a ^ last_b)) == 0;
+}
+
+/* The way that holds the key, of whatever generation; WAYS: none. */
+static inline unsigned
+find_way(const struct flow_bucket *bucket, const struct flow_key *key, uint32_t place)
+{
+    for (unsigned set = candidates(bucket, signature_of(place)); set != 0; set &= set - 1) {
+        unsigned way = (unsigned)__builtin_ctz(set);
+
+        if (same_key(&bucket->entry[way], key))
+            return way;
+    }
+    return WAYS;
+}
+
+void
+flow_table_prefetch(const struct flow_table *table, uint32_t place)
+{
+    __builtin_prefetch(bucket_at(table, place));
+}
+
+void
+flow_table_prefetch_entry(const struct flow_table *table, uint32_t place)
+{
+    const struct flow_bucket *bucket = bucket_at(table, place);
+    unsigned set = candidates(bucket, signature_of(place));
+
+    if (set != 0)
+        __builtin_prefetch(&bucket->entry[__builtin_ctz(set)]);
+}
+
+/* A rule entry counts for the rules that made it and the MAC addresses it was made for. */
+static inline bool
+still_valid(const struct flow_table *table, const struct flow_entry *entry,
+            const struct frame_fields *fields)
+{
+    if (entry->generation == 0)
+        return true;
+    return entry->generation == table->generation &&
+           memcmp(entry->macs, fields->destination_mac, FRAME_MACS) == 0;
+}
+
+bool
+flow_table_find(struct flow_table *table, const struct frame_fields *fields, uint32_t place,
+                uint32_t now, struct flow_target *target)
+{
+    struct flow_bucket *bucket = bucket_at(table, place);
+    unsigned way = find_way(bucket, &fields->flow, place);
+
+    if (way == WAYS || !still_valid(table, &bucket->entry[way], fields))
+        return false;
+    if (bucket->seen[way] != now) /* spares the line a write */
+        bucket->seen[way] = now;
+    target->flow = bucket->entry[way].flow;
+    target->id = bucket->target[way] & (uint16_t)~IS_RETURN;
+    target->is_return = (bucket->target[way] & IS_RETURN) != 0;
+    return true;
+}
+
+/* An empty way, or the one that was used the longest time ago. */
+static unsigned
+oldest_way(const struct flow_bucket *bucket, uint32_t now)
+{
+    unsigned oldest = 0;
+
+    for (unsigned way = 0; way < WAYS; way++) {
+        if (bucket->signature[way] == 0)
+            return way;
+        if (now - bucket->seen[way] > now - bucket->seen[oldest])
+            oldest = way;
+    }
+    return oldest;
+}
+
+void
+flow_table_put(struct flow_table *table, const struct frame_fields *fields, uint32_t place,
+               uint32_t now, struct flow_target target)
+{
+    struct flow_bucket *bucket = bucket_at(table, place);
+    unsigned way = find_way(bucket, &fields->flow, place);
+
+    if (way == WAYS)
+        way = oldest_way(bucket, now);
+    table->count += bucket->signature[way] == 0;
+    bucket->signature[way] = signature_of(place);
+    bucket->target[way] = (uint16_t)(target.id | (target.is_return ? IS_RETURN : 0));
+    bucket->seen[way] = now;
+    bucket->entry[way].key = fields->flow;
+    bucket->entry[way].flow = target.flow;
+    bucket->entry[way].generation = target.is_return ? 0 : table->generation;
+    memcpy(bucket->entry[way].macs, fields->destination_mac, FRAME_MACS);
+}
+
+void
+flow_table_forget_rules(struct flow_table *table)
+{
+    table->generation++;
+    if (table->generation == 0) /* 0 means something else */
+        table->generation = 1;
+}
+
+static void
+bucket_expire(struct flow_table *table, struct flow_bucket *bucket, uint32_t now)
+{
+    for (unsigned way = 0; way < WAYS; way++) {
+        uint32_t limit = bucket->target[way] & IS_RETURN ? FLOW_RETURN_IDLE : FLOW_RULE_IDLE;
+
+        if (bucket->signature[way] != 0 && now - bucket->seen[way] > limit) {
+            bucket->signature[way] = 0;
+            table->count--;
+        }
+    }
+}
+
+void
+flow_table_expire(struct flow_table *table, uint32_t now)
+{
+    for (unsigned i = 0; i < EXPIRE_BUCKETS && i <= table->mask; i++)
+        bucket_expire(table, bucket_at(table, table->sweep++), now);
+}
+
+void
+flow_table_clear(struct flow_table *table)
+{
+    for (uint32_t i = 0; i <= table->mask; i++)
+        memset(table->bucket[i].signature, 0, sizeof(table->bucket[i].signature));
+    table->count = 0;
+}
+
+uint32_t
+flow_table_count(const struct flow_table *table)
+{
+    return table->count;
+}
