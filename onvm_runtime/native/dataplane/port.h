@@ -32,10 +32,12 @@ struct port_ops {
     uint16_t (*receive)(struct port *port, struct rte_mbuf **frames, uint16_t count);
     /* Owns all of them from here on: sends or frees, and counts both. */
     void (*transmit)(struct port *port, struct rte_mbuf **frames, uint16_t count);
+    /* Asks the device, so not for every burst.  Clears a socket's pending error as well: until
+     * then wait_fd wakes whoever waits. */
     bool (*up)(struct port *port);
     /* Refreshes counters that only the device knows (rx_missed); may be NULL. */
     void (*refresh)(struct port *port);
-    void (*close)(struct port *port);
+    void (*close)(struct port *port); /* called within the port's namespace */
 };
 
 struct port {
@@ -44,6 +46,7 @@ struct port {
     uint8_t id;
     uint8_t mac[6];
     uint16_t mtu;
+    int netns;   /* the namespace that it lives in; -1: the data plane's own */
     int wait_fd; /* readable when frames wait; -1: the port must be polled */
     const struct port_ops *ops;
     void *state; /* of the kind */

@@ -1,0 +1,480 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * Ports on DPDK's ethdevs, one receive and one transmit queue each.
+ *
+ * Drivers receive straight into the packet region, except af_xdp: it lays its
+ * UMEM over the mbufs themselves, so it gets an ordinary pool of its own and each
+ * frame is copied once.  What is promised of frames in port.h is made true in
+ * accept_frame.
+ */
+#include <errno.h>
+#include <rte_ethdev.h>
+#include <rte_malloc.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "checksum.h"
+#include "interface.h"
+#include "port_kinds.h"
+
+#define RX_DESCRIPTORS 1024
+#define TX_DESCRIPTORS 1024
+#define XDP_BUFFERS 8191 /* more than its four rings of 2048 hold between two bursts */
+#define XDP_CACHE 256
+
+struct ethdev {
+    uint16_t id;
+    struct rte_device *device;   /* NULL: not probed */
+    struct rte_mempool *private; /* of af_xdp; NULL: frames arrive in the region */
+    struct interface kernel;     /* of af_xdp, whose driver does not watch the link */
+    struct rte_eth_stats seen;   /* that the counters have already */
+};
+
+static bool
+is_kind(const struct port *port, const char *kind)
+{
+    return strcmp(port->kind, kind) == 0;
+}
+
+/* ---- Receive ---- */
+
+/* The drivers that strip VLAN tags unasked leave them in the mbuf. */
+static bool
+restore_vlan(struct rte_mbuf *frame)
+{
+    uint8_t *start;
+
+    if ((frame->ol_flags & RTE_MBUF_F_RX_VLAN_STRIPPED) == 0)
+        return true;
+    start = (uint8_t *)rte_pktmbuf_prepend(frame, VLAN_TAG);
+    if (start == NULL)
+        return false;
+    memmove(start, start + VLAN_TAG, FRAME_MACS);
+    frame_write_tag(start, RTE_ETHER_TYPE_VLAN, frame->vlan_tci);
+    return true;
+}
+
+/* Makes a frame what port.h promises; ONVM_DROP_REASON_COUNT: it is, else why it cannot be. */
+static inline unsigned
+accept_frame(const struct port *port, struct rte_mbuf *frame)
+{
+    if (unlikely(frame->pkt_len < FRAME_HEADER))
+        return ONVM_DROP_runt;
+    if (unlikely(frame->nb_segs > 1 || !restore_vlan(frame) ||
+                 frame->pkt_len > port_longest(port)))
+        return ONVM_DROP_oversize;
+    return ONVM_DROP_REASON_COUNT;
+}
+
+/* Drops what is not acceptable from a burst, and counts the rest; returns how many are left. */
+static uint16_t
+accept_burst(struct port *port, struct rte_mbuf **frames, uint16_t count)
+{
+    uint16_t accepted = 0;
+    uint64_t bytes = 0;
+
+    for (uint16_t i = 0; i < count; i++) {
+        unsigned reason = accept_frame(port, frames[i]);
+
+        if (unlikely(reason != ONVM_DROP_REASON_COUNT)) {
+            port_refuse(port, reason);
+            rte_pktmbuf_free(frames[i]);
+            continue;
+        }
+        frames[i]->ol_flags = RTE_MBUF_F_EXTERNAL; /* some drivers clear it */
+        bytes += frames[i]->pkt_len;
+        frames[accepted++] = frames[i];
+    }
+    port_count(&port->counters->rx, accepted, bytes);
+    return accepted;
+}
+
+static uint16_t
+ethdev_receive(struct port *port, struct rte_mbuf **frames, uint16_t count)
+{
+    const struct ethdev *ethdev = port->state;
+
+    count = rte_eth_rx_burst(ethdev->id, 0, frames, count);
+    return count == 0 ? 0 : accept_burst(port, frames, count);
+}
+
+/* Fills a region buffer with a frame of the private pool; false: it does not fit. */
+static bool
+copy_frame(struct rte_mbuf *to, const struct rte_mbuf *from)
+{
+    char *data = rte_pktmbuf_append(to, rte_pktmbuf_data_len(from));
+
+    if (data == NULL || from->nb_segs > 1)
+        return false;
+    memcpy(data, rte_pktmbuf_mtod(from, const void *), rte_pktmbuf_data_len(from));
+    return true;
+}
+
+/* What a kernel peer left undone (a veth's other end never finishes its checksums). */
+static void
+finish_checksum(struct port *port, struct rte_mbuf *frame)
+{
+    uint8_t *data = rte_pktmbuf_mtod(frame, uint8_t *);
+
+    if (checksum_finish_partial(data, rte_pktmbuf_data_len(frame)))
+        ONVM_COUNT(port->counters->rx_checksummed, 1);
+}
+
+/* Moves a burst from the private pool into the region; returns how many came through. */
+static uint16_t
+import_burst(struct port *port, struct rte_mbuf **from, uint16_t count, struct rte_mbuf **to)
+{
+    uint16_t copied = 0;
+
+    for (uint16_t i = 0; i < count; i++) {
+        if (!copy_frame(to[copied], from[i])) {
+            port_refuse(port, ONVM_DROP_oversize);
+            continue;
+        }
+        finish_checksum(port, to[copied++]);
+    }
+    rte_pktmbuf_free_bulk(from, count);
+    rte_pktmbuf_free_bulk(to + copied, count - copied);
+    return copied;
+}
+
+static uint16_t
+xdp_receive(struct port *port, struct rte_mbuf **frames, uint16_t count)
+{
+    const struct ethdev *ethdev = port->state;
+    struct rte_mbuf *received[ONVM_BURST];
+
+    count = rte_eth_rx_burst(ethdev->id, 0, received, count);
+    if (count == 0)
+        return 0;
+    if (rte_pktmbuf_alloc_bulk(port->region->pool, frames, count) != 0) {
+        ONVM_COUNT(port->counters->rx_missed, count);
+        ONVM_COUNT(port->node->dropped[ONVM_DROP_no_buffer], count);
+        rte_pktmbuf_free_bulk(received, count);
+        return 0;
+    }
+    return accept_burst(port, frames, import_burst(port, received, count, frames));
+}
+
+/* ---- Transmit ---- */
+
+/* Frees frames that the port cannot carry; returns how many are left. */
+static uint16_t
+refuse_oversize(struct port *port, struct rte_mbuf **frames, uint16_t count)
+{
+    uint16_t fit = 0;
+
+    for (uint16_t i = 0; i < count; i++) {
+        if (likely(frames[i]->pkt_len <= port_longest(port))) {
+            frames[fit++] = frames[i];
+            continue;
+        }
+        port_refuse_sending(port, ONVM_DROP_oversize, 1);
+        rte_pktmbuf_free(frames[i]);
+    }
+    return fit;
+}
+
+static uint64_t
+burst_bytes(struct rte_mbuf **frames, uint16_t count)
+{
+    uint64_t bytes = 0;
+
+    for (uint16_t i = 0; i < count; i++)
+        bytes += frames[i]->pkt_len;
+    return bytes;
+}
+
+static void
+ethdev_transmit(struct port *port, struct rte_mbuf **frames, uint16_t count)
+{
+    const struct ethdev *ethdev = port->state;
+    uint64_t bytes;
+    uint16_t sent;
+
+    count = refuse_oversize(port, frames, count);
+    bytes = burst_bytes(frames, count); /* the driver may free them */
+    sent = rte_eth_tx_burst(ethdev->id, 0, frames, count);
+    if (unlikely(sent < count)) {
+        bytes -= burst_bytes(frames + sent, count - sent);
+        port_refuse_sending(port, ONVM_DROP_port_full, count - sent);
+        rte_pktmbuf_free_bulk(frames + sent, count - sent);
+    }
+    port_count(&port->counters->tx, sent, bytes);
+}
+
+/* ---- State ---- */
+
+static bool
+ethdev_up(struct port *port)
+{
+    const struct ethdev *ethdev = port->state;
+    struct rte_eth_link link;
+
+    if (ethdev->kernel.socket >= 0 && !interface_up(&ethdev->kernel))
+        return false;
+    return rte_eth_link_get_nowait(ethdev->id, &link) == 0 && link.link_status != 0;
+}
+
+static void
+ethdev_refresh(struct port *port)
+{
+    struct ethdev *ethdev = port->state;
+    struct rte_eth_stats now, *seen = &ethdev->seen;
+
+    if (rte_eth_stats_get(ethdev->id, &now) != 0)
+        return;
+    ONVM_COUNT(port->counters->rx_missed,
+               now.imissed - seen->imissed + now.rx_nombuf - seen->rx_nombuf);
+    ONVM_COUNT(port->counters->rx_errors, now.ierrors - seen->ierrors);
+    ONVM_COUNT(port->counters->tx_dropped, now.oerrors - seen->oerrors);
+    *seen = now;
+}
+
+/* Undoes as much of port_ethdev_open as was done. */
+static void
+ethdev_remove(struct ethdev *ethdev)
+{
+    if (ethdev->device != NULL) {
+        rte_eth_promiscuous_disable(ethdev->id);
+        rte_eth_dev_stop(ethdev->id);
+        rte_eth_dev_close(ethdev->id);
+        rte_dev_remove(ethdev->device);
+    }
+    rte_mempool_free(ethdev->private);
+    if (ethdev->kernel.socket >= 0)
+        close(ethdev->kernel.socket);
+    free(ethdev);
+}
+
+static void
+ethdev_close(struct port *port)
+{
+    ethdev_remove(port->state);
+}
+
+static const struct port_ops ethdev_ops = {
+    .receive = ethdev_receive,
+    .transmit = ethdev_transmit,
+    .up = ethdev_up,
+    .refresh = ethdev_refresh,
+    .close = ethdev_close,
+};
+
+static const struct port_ops xdp_ops = {
+    .receive = xdp_receive,
+    .transmit = ethdev_transmit,
+    .up = ethdev_up,
+    .refresh = ethdev_refresh,
+    .close = ethdev_close,
+};
+
+/* ---- Opening ---- */
+
+/* What DPDK is to probe. */
+struct device_request {
+    const char *bus;
+    char name[64];
+    char arguments[1024];
+};
+
+static void
+describe_pcap(json_t *request, struct device_request *device)
+{
+    const char *receive = port_text(request, "receive"), *transmit = port_text(request, "transmit");
+    bool loop = json_is_true(json_object_get(request, "loop"));
+
+    snprintf(device->arguments, sizeof(device->arguments), "%s%s%s%s%s%s",
+             receive != NULL ? "rx_pcap=" : "", receive != NULL ? receive : "",
+             receive != NULL && transmit != NULL ? "," : "",
+             transmit != NULL ? "tx_pcap=" : "", transmit != NULL ? transmit : "",
+             receive != NULL && loop ? ",infinite_rx=1" : "");
+}
+
+static void
+describe_device(const struct port *port, json_t *request, struct device_request *device)
+{
+    const json_t *size = json_object_get(request, "size");
+
+    *device = (struct device_request){.bus = "vdev"};
+    snprintf(device->name, sizeof(device->name), "net_%s_%s", port->kind, port->name);
+    if (is_kind(port, "pci")) {
+        device->bus = "pci";
+        snprintf(device->name, sizeof(device->name), "%s", port_text(request, "address"));
+    } else if (is_kind(port, "pcap")) {
+        describe_pcap(request, device);
+    } else if (is_kind(port, "null")) {
+        if (size != NULL)
+            snprintf(device->arguments, sizeof(device->arguments), "size=%d",
+                     (int)json_integer_value(size));
+    } else {
+        snprintf(device->arguments, sizeof(device->arguments), "iface=%s",
+                 port_text(request, "interface"));
+    }
+}
+
+/* The ethdev that probing `name` has made. */
+static bool
+find_ethdev(struct ethdev *ethdev, const char *name)
+{
+    uint16_t id;
+
+    RTE_ETH_FOREACH_DEV(id) {
+        struct rte_eth_dev_info info;
+
+        if (rte_eth_dev_info_get(id, &info) == 0 && strcmp(rte_dev_name(info.device), name) == 0) {
+            ethdev->id = id;
+            ethdev->device = info.device;
+            return true;
+        }
+    }
+    return false;
+}
+
+static const char *
+probe_hint(const struct port *port)
+{
+    if (is_kind(port, "pci"))
+        return "; is that device there, and bound to vfio-pci?";
+    if (is_kind(port, "pcap"))
+        return "; is the file to receive a pcap file, and can the one to transmit be written?";
+    if (is_kind(port, "null"))
+        return "";
+    return is_kind(port, "tap") ? "; is the name in use, or /dev/net/tun missing?"
+                                : "; is that interface there?";
+}
+
+static bool
+probe(const struct port *port, struct ethdev *ethdev, json_t *request, struct failure *failure)
+{
+    struct device_request device;
+    int result;
+
+    describe_device(port, request, &device);
+    result = rte_eal_hotplug_add(device.bus, device.name, device.arguments);
+    if (result != 0)
+        return fail(failure, "DPDK cannot open %s %s: %s%s", device.name, device.arguments,
+                    rte_strerror(-result), probe_hint(port));
+    if (find_ethdev(ethdev, device.name))
+        return true;
+    rte_eal_hotplug_remove(device.bus, device.name);
+    return fail(failure, "no DPDK driver made a port of %s", device.name);
+}
+
+static bool
+open_kernel_side(struct port *port, struct ethdev *ethdev, json_t *request,
+                 struct failure *failure)
+{
+    ethdev->kernel.socket = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+    if (ethdev->kernel.socket < 0)
+        return fail(failure, "cannot open a socket: %s", strerror(errno));
+    strcpy(ethdev->kernel.name, port_text(request, "interface"));
+    return interface_takes(&ethdev->kernel, port->mtu, failure);
+}
+
+static bool
+make_private_pool(const struct port *port, struct ethdev *ethdev, struct failure *failure)
+{
+    char name[RTE_MEMPOOL_NAMESIZE];
+
+    snprintf(name, sizeof(name), "xdp%u", port->id);
+    ethdev->private = rte_pktmbuf_pool_create(name, XDP_BUFFERS, XDP_CACHE, 0,
+                                              RTE_MBUF_DEFAULT_BUF_SIZE, SOCKET_ID_ANY);
+    if (ethdev->private == NULL)
+        return fail(failure, "no memory for the %d buffers of af_xdp: %s", XDP_BUFFERS,
+                    rte_strerror(rte_errno));
+    return true;
+}
+
+static bool
+configure(const struct port *port, const struct ethdev *ethdev, struct failure *failure)
+{
+    struct rte_eth_conf conf = {
+        .rxmode.mtu = port->mtu,
+        .intr_conf.rxq = is_kind(port, "tap"),
+    };
+    int result = rte_eth_dev_configure(ethdev->id, 1, 1, &conf);
+
+    if (result == 0 && is_kind(port, "tap")) /* whose kernel side has an MTU as well */
+        result = rte_eth_dev_set_mtu(ethdev->id, port->mtu);
+    if (result != 0)
+        return fail(failure, "DPDK cannot configure it with an MTU of %u: %s", port->mtu,
+                    rte_strerror(-result));
+    return true;
+}
+
+static bool
+set_up_queues(const struct port *port, const struct ethdev *ethdev, struct failure *failure)
+{
+    /* tap keeps a buffer for each, and fills only the first unless it may scatter */
+    uint16_t rx = is_kind(port, "tap") ? 1 : RX_DESCRIPTORS, tx = TX_DESCRIPTORS;
+    struct rte_mempool *pool = ethdev->private != NULL ? ethdev->private : port->region->pool;
+    int result = rte_eth_dev_adjust_nb_rx_tx_desc(ethdev->id, &rx, &tx);
+
+    if (result == 0)
+        result = rte_eth_rx_queue_setup(ethdev->id, 0, rx, rte_eth_dev_socket_id(ethdev->id),
+                                        NULL, pool);
+    if (result == 0)
+        result = rte_eth_tx_queue_setup(ethdev->id, 0, tx, rte_eth_dev_socket_id(ethdev->id),
+                                        NULL);
+    if (result != 0)
+        return fail(failure, "DPDK cannot set up its queues: %s", rte_strerror(-result));
+    return true;
+}
+
+static bool
+start(const struct ethdev *ethdev, struct failure *failure)
+{
+    int result = rte_eth_dev_start(ethdev->id);
+
+    if (result != 0)
+        return fail(failure, "DPDK cannot start it: %s", rte_strerror(-result));
+    result = rte_eth_promiscuous_enable(ethdev->id);
+    if (result != 0 && result != -ENOTSUP)
+        return fail(failure, "DPDK cannot make it promiscuous: %s", rte_strerror(-result));
+    return true;
+}
+
+static void
+describe_port(struct port *port, const struct ethdev *ethdev)
+{
+    struct rte_ether_addr address;
+
+    if (rte_eth_macaddr_get(ethdev->id, &address) == 0)
+        memcpy(port->mac, &address, sizeof(port->mac));
+    if (is_kind(port, "tap"))
+        port->wait_fd = rte_eth_dev_rx_intr_ctl_q_get_fd(ethdev->id, 0);
+    port->ops = is_kind(port, "af_xdp") ? &xdp_ops : &ethdev_ops;
+}
+
+static bool
+bring_up(struct port *port, struct ethdev *ethdev, json_t *request, struct failure *failure)
+{
+    bool xdp = is_kind(port, "af_xdp");
+
+    return (!xdp || (open_kernel_side(port, ethdev, request, failure) &&
+                     make_private_pool(port, ethdev, failure))) &&
+           probe(port, ethdev, request, failure) &&
+           region_map_device(port->region, ethdev->device, failure) &&
+           configure(port, ethdev, failure) && set_up_queues(port, ethdev, failure) &&
+           start(ethdev, failure);
+}
+
+bool
+port_ethdev_open(struct port *port, json_t *request, struct failure *failure)
+{
+    struct ethdev *ethdev = calloc(1, sizeof(*ethdev));
+
+    if (ethdev == NULL)
+        return fail(failure, "no memory for a port");
+    ethdev->kernel.socket = -1;
+    if (!bring_up(port, ethdev, request, failure)) {
+        ethdev_remove(ethdev);
+        return false;
+    }
+    port->state = ethdev;
+    describe_port(port, ethdev);
+    return true;
+}

@@ -1,0 +1,57 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* What port.c and the kinds of ports share. */
+#ifndef ONVM_DATAPLANE_PORT_KINDS_H
+#define ONVM_DATAPLANE_PORT_KINDS_H
+
+#include "parse.h"
+#include "port.h"
+
+#define PORT_L2_ROOM (FRAME_HEADER + VLAN_TAG) /* bytes that a frame may have beside its MTU */
+
+/* Bytes of the longest frame that passes. */
+static inline uint32_t
+port_longest(const struct port *port)
+{
+    return (uint32_t)port->mtu + PORT_L2_ROOM;
+}
+
+/*
+ * Open a port whose common fields are set; called within its namespace, with a
+ * request whose keys port.c has checked.  They set mac, wait_fd, ops and state.
+ * False: nothing is left behind and failure says why.
+ */
+bool port_ethdev_open(struct port *port, json_t *request, struct failure *failure);
+bool port_packet_open(struct port *port, json_t *request, struct failure *failure);
+
+/* The text at `key`; NULL: there is none. */
+static inline const char *
+port_text(json_t *request, const char *key)
+{
+    return json_string_value(json_object_get(request, key));
+}
+
+/* Counts frames that were received or sent. */
+static inline void
+port_count(struct onvm_flow_count *count, uint64_t packets, uint64_t bytes)
+{
+    ONVM_COUNT(count->packets, packets);
+    ONVM_COUNT(count->bytes, bytes);
+}
+
+/* Counts a frame that was refused on its way in. */
+static inline void
+port_refuse(struct port *port, enum onvm_drop_reason reason)
+{
+    ONVM_COUNT(port->counters->rx_errors, 1);
+    ONVM_COUNT(port->node->dropped[reason], 1);
+}
+
+/* Counts frames that were refused on their way out. */
+static inline void
+port_refuse_sending(struct port *port, enum onvm_drop_reason reason, uint16_t frames)
+{
+    ONVM_COUNT(port->counters->tx_dropped, frames);
+    ONVM_COUNT(port->node->dropped[reason], frames);
+}
+
+#endif
