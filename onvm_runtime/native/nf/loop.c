@@ -137,6 +137,13 @@ serve(struct loop *loop, struct onvm_consumer *consumer)
     return ready;
 }
 
+/* Packets move once the module knows its parameters and there is a way home. */
+static bool
+may_move(const struct session *session)
+{
+    return session->configured && output_is_open(&session->attachment.home);
+}
+
 /* One burst of each input edge. */
 static uint32_t
 turn(struct loop *loop)
@@ -144,7 +151,7 @@ turn(struct loop *loop)
     struct attachment *attachment = &loop->session->attachment;
     uint32_t moved = 0;
 
-    if (!output_is_open(&attachment->home))
+    if (!may_move(loop->session))
         return 0;
     for (uint16_t i = 0; i < attachment->inputs; i++)
         moved += serve(loop, &attachment->input[attachment->input_slot[i]].consumer);
@@ -153,11 +160,13 @@ turn(struct loop *loop)
 
 /* Whether packets wait that may be moved now, or as soon as the home edge has room. */
 static bool
-has_packets(const struct attachment *attachment)
+has_packets(const struct session *session)
 {
+    const struct attachment *attachment = &session->attachment;
+
     for (uint16_t i = 0; i < attachment->inputs; i++)
         if (onvm_consumer_ready(&attachment->input[attachment->input_slot[i]].consumer, 1) > 0)
-            return output_is_open(&attachment->home);
+            return may_move(session);
     return false;
 }
 
@@ -201,7 +210,7 @@ sleep_until_rung(struct loop *loop, uint64_t longest)
     struct onvm_doorbell *doorbell = attachment_doorbell(attachment);
 
     onvm_doorbell_arm(doorbell);
-    if (!has_packets(attachment) && !has_mail(attachment) && !*loop->stop) {
+    if (!has_packets(loop->session) && !has_mail(attachment) && !*loop->stop) {
         ONVM_COUNT(attachment_counters(attachment)->sleeps, 1);
         onvm_doorbell_wait(doorbell, (long)(longest < SLEEP_MAX ? longest : SLEEP_MAX));
     }
@@ -229,7 +238,7 @@ rest(struct loop *loop)
     session_follow(loop->session);
     if (loop->session->end != SESSION_RUNNING)
         return;
-    if (has_packets(&loop->session->attachment))
+    if (has_packets(loop->session))
         sched_yield(); /* nobody rings when the home edge has room again */
     else
         sleep_until_rung(loop, longest);

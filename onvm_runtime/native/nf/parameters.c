@@ -58,9 +58,7 @@ read_value(const struct onvm_parameter *parameter, json_t *value, const char *wh
             return refuse(where, parameter->key, "a list", failure);
         *parameter->value = value;
         return true;
-    case ONVM_OBJECT:
-        if (!json_is_object(value))
-            return refuse(where, parameter->key, "a mapping", failure);
+    case ONVM_ANYTHING:
         *parameter->value = value;
         return true;
     }

@@ -13,7 +13,7 @@ enum onvm_parameter_kind {
     ONVM_NUMBER, /* a whole number, least to most */
     ONVM_TEXT,
     ONVM_LIST,
-    ONVM_OBJECT,
+    ONVM_ANYTHING, /* of several forms: the module looks itself */
 };
 
 /* One key.  Where it is missing, the value keeps what it held before. */
@@ -24,7 +24,7 @@ struct onvm_parameter {
         bool *boolean;
         uint64_t *number;
         const char **text; /* lives as long as the JSON value */
-        json_t **value;    /* list or object: borrowed */
+        json_t **value;    /* borrowed */
     };
     uint64_t least, most;
 };

@@ -57,7 +57,9 @@ follow_configure(struct session *session, const struct envelope *message)
     struct onvm_failure failure = {.text = ""};
     bool well = configure(session, message, &failure);
 
-    if (!well)
+    if (well)
+        session->configured = true;
+    else
         say(session, failure.text);
     answer(session, ONVM_CONFIGURED, message->header.request, well, well ? NULL : failure.text);
 }

@@ -19,7 +19,8 @@ enum session_end {
 struct session {
     const struct onvm_module *module;
     void *state; /* the module's */
-    int socket;  /* -1 outside a session */
+    bool configured; /* once: the handler may run from then on */
+    int socket;      /* -1 outside a session */
     enum session_end end;
     struct attachment attachment;
 };

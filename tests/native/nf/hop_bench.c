@@ -101,7 +101,8 @@ measure(struct fake_dataplane *fake, struct fake_edge *in, struct fake_edge *hom
     printf("%.2f ns/packet of the NF's CPU, %.1f cycles/packet in its handler, %.1f Mpps, "
            "%.1f packets/burst\n",
            (double)cpu / (double)packets, (double)cycles / (double)packets,
-           (double)packets / SECONDS / 1e6, (double)counters->rx.packets / (double)counters->bursts);
+           (double)packets / SECONDS / 1e6,
+           (double)counters->rx.packets / (double)counters->bursts);
 }
 
 static void

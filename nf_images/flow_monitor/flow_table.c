@@ -1,0 +1,103 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+#include "flow_table.h"
+
+#include <string.h>
+
+#define SWEEP 4096 /* entries in one slice of expiry: some ten microseconds */
+
+bool
+flow_table_open(struct flow_table *flows, uint32_t capacity, bool bidirectional, uint64_t idle)
+{
+    flows->bidirectional = bidirectional;
+    flows->idle = idle;
+    flows->sweep = 0;
+    return onvm_table_open(&flows->table, capacity, sizeof(struct flow), sizeof(struct flow_key));
+}
+
+void
+flow_table_close(struct flow_table *flows)
+{
+    onvm_table_close(&flows->table);
+}
+
+static void
+read_key(struct flow_key *key, const uint8_t *frame, const struct onvm_headers *headers)
+{
+    const uint8_t *ip = frame + headers->l3;
+    size_t size = headers->version == 4 ? 4 : 16;
+    const uint8_t *source = ip + (headers->version == 4 ? 12 : 8);
+
+    memset(key, 0, sizeof(*key));
+    memcpy(key->end[0].address, source, size);
+    memcpy(key->end[1].address, source + size, size);
+    key->end[0].port = headers->source_port;
+    key->end[1].port = headers->destination_port;
+    key->version = headers->version;
+    key->protocol = headers->protocol;
+}
+
+/* Puts the lesser end first; returns at which place the packet's source is then. */
+static uint8_t
+order_ends(struct flow_key *key)
+{
+    struct flow_end source = key->end[0];
+
+    if (memcmp(&key->end[0], &key->end[1], sizeof(source)) <= 0)
+        return 0;
+    key->end[0] = key->end[1];
+    key->end[1] = source;
+    return 1;
+}
+
+/* The flow of a key; a silent one counts as new. */
+static struct flow *
+find_or_add(struct flow_table *flows, const struct flow_key *key, uint8_t source, uint64_t now)
+{
+    struct flow *flow = onvm_table_find(&flows->table, key);
+
+    if (flow && now - flow->last > flows->idle) {
+        onvm_table_remove(&flows->table, flow);
+        flow = NULL;
+    }
+    if (flow)
+        return flow;
+    flow = onvm_table_add(&flows->table, key);
+    if (flow) {
+        flow->source = source;
+        flow->first = now;
+    }
+    return flow;
+}
+
+bool
+flow_table_count(struct flow_table *flows, const uint8_t *frame,
+                 const struct onvm_headers *headers, uint16_t bytes, uint64_t now)
+{
+    struct flow_key key;
+    struct flow *flow;
+    uint8_t source;
+
+    read_key(&key, frame, headers);
+    source = flows->bidirectional ? order_ends(&key) : 0;
+    flow = find_or_add(flows, &key, source, now);
+    if (!flow)
+        return false;
+    flow->packets[source]++;
+    flow->bytes[source] += bytes;
+    flow->last = now;
+    return true;
+}
+
+void
+flow_table_expire(struct flow_table *flows, uint64_t now)
+{
+    uint32_t capacity = flows->table.capacity;
+
+    for (uint32_t i = 0; i < SWEEP && i < capacity; i++) {
+        struct flow *flow = onvm_table_at(&flows->table, flows->sweep);
+
+        if (flow && now - flow->last > flows->idle)
+            onvm_table_remove(&flows->table, flow);
+        flows->sweep = flows->sweep + 1 < capacity ? flows->sweep + 1 : 0;
+    }
+}
