@@ -128,7 +128,7 @@ build_arguments(struct arguments *arguments, const struct options *options, bool
     add(arguments, "onvm-dataplane");
     add(arguments, "--in-memory");
     add(arguments, "--no-telemetry");
-    add(arguments, "--log-level=lib.*:warning");
+    add(arguments, "--log-level=lib.*:error");
     add(arguments, arguments->lcores);
     add_memory(arguments, options, hugepages);
     add_devices(arguments, options);

@@ -152,7 +152,7 @@ refuse(int fd, const char *reason)
 {
     struct onvm_refused message = {{ONVM_REFUSED, 0}, ONVM_ABI_VERSION, ""};
 
-    snprintf(message.reason, sizeof(message.reason), "%s", reason);
+    snprintf(message.reason, sizeof(message.reason), "%.200s", reason);
     onvm_channel_send(fd, &message, sizeof(message), NULL, 0);
 }
 
