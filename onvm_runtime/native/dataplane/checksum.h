@@ -36,6 +36,11 @@ uint32_t checksum_offset(uint8_t protocol);
  */
 bool checksum_finish(uint8_t *frame, uint32_t length, uint32_t start, uint32_t offset);
 
+#define CHECKSUM_SCTP 8 /* offset in the header, which no other protocol has */
+
+/* As checksum_finish for SCTP, whose checksum is a CRC32c over frame[start..length) (RFC 9260). */
+bool checksum_finish_sctp(uint8_t *frame, uint32_t length, uint32_t start);
+
 /*
  * Finishes the checksum of a TCP or UDP frame that looks partial; fragments are
  * left alone, for their sum is spread over others.  True: there was one to finish.

@@ -16,6 +16,33 @@
 #define INTERFACE_MAX 15
 #define MAX_KEYS 4
 
+static inline unsigned
+outgoing_fault(const struct port *port, const struct rte_mbuf *frame)
+{
+    if (unlikely(frame->pkt_len < FRAME_HEADER))
+        return ONVM_DROP_runt;
+    return unlikely(frame->pkt_len > port_longest(port)) ? ONVM_DROP_oversize
+                                                         : ONVM_DROP_REASON_COUNT;
+}
+
+uint16_t
+port_check_outgoing(struct port *port, struct rte_mbuf **frames, uint16_t count)
+{
+    uint16_t good = 0;
+
+    for (uint16_t i = 0; i < count; i++) {
+        unsigned reason = outgoing_fault(port, frames[i]);
+
+        if (likely(reason == ONVM_DROP_REASON_COUNT)) {
+            frames[good++] = frames[i];
+            continue;
+        }
+        port_refuse_sending(port, reason, 1);
+        rte_pktmbuf_free(frames[i]);
+    }
+    return good;
+}
+
 /* A key of one kind.  `accept` looks at the value, and says in `failure` what is wrong. */
 struct port_key {
     const char *name;
@@ -152,10 +179,12 @@ check_keys(const struct port_kind *kind, json_t *request, struct failure *failur
 static bool
 is_name(const char *text)
 {
-    size_t length = strspn(text, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_.-");
+    size_t length = strlen(text);
 
-    return length > 0 && length < ONVM_NAME_MAX && text[length] == '\0' &&
-           isalnum((unsigned char)text[0]);
+    for (size_t i = 0; i < length; i++)
+        if (!isalnum((unsigned char)text[i]) && (i == 0 || strchr("_.-", text[i]) == NULL))
+            return false;
+    return length > 0 && length < ONVM_NAME_MAX;
 }
 
 static bool

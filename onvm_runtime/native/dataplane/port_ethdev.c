@@ -160,23 +160,6 @@ xdp_receive(struct port *port, struct rte_mbuf **frames, uint16_t count)
 
 /* ---- Transmit ---- */
 
-/* Frees frames that the port cannot carry; returns how many are left. */
-static uint16_t
-refuse_oversize(struct port *port, struct rte_mbuf **frames, uint16_t count)
-{
-    uint16_t fit = 0;
-
-    for (uint16_t i = 0; i < count; i++) {
-        if (likely(frames[i]->pkt_len <= port_longest(port))) {
-            frames[fit++] = frames[i];
-            continue;
-        }
-        port_refuse_sending(port, ONVM_DROP_oversize, 1);
-        rte_pktmbuf_free(frames[i]);
-    }
-    return fit;
-}
-
 static uint64_t
 burst_bytes(struct rte_mbuf **frames, uint16_t count)
 {
@@ -194,7 +177,7 @@ ethdev_transmit(struct port *port, struct rte_mbuf **frames, uint16_t count)
     uint64_t bytes;
     uint16_t sent;
 
-    count = refuse_oversize(port, frames, count);
+    count = port_check_outgoing(port, frames, count);
     bytes = burst_bytes(frames, count); /* the driver may free them */
     sent = rte_eth_tx_burst(ethdev->id, 0, frames, count);
     if (unlikely(sent < count)) {
@@ -315,16 +298,29 @@ describe_device(const struct port *port, json_t *request, struct device_request 
     }
 }
 
-/* The ethdev that probing `name` has made. */
+/* Marks an ethdev as belonging to a port of ours, so that no other port finds it. */
 static bool
-find_ethdev(struct ethdev *ethdev, const char *name)
+own(uint16_t id, const char *name)
+{
+    static struct rte_eth_dev_owner owner;
+
+    if (owner.id == RTE_ETH_DEV_NO_OWNER && rte_eth_dev_owner_new(&owner.id) != 0)
+        return false;
+    snprintf(owner.name, sizeof(owner.name), "%s", name);
+    return rte_eth_dev_owner_set(id, &owner) == 0;
+}
+
+/* Takes the ethdev that probing `name` has made, and that nobody owns yet. */
+static bool
+take_ethdev(const struct port *port, struct ethdev *ethdev, const char *name)
 {
     uint16_t id;
 
     RTE_ETH_FOREACH_DEV(id) {
         struct rte_eth_dev_info info;
 
-        if (rte_eth_dev_info_get(id, &info) == 0 && strcmp(rte_dev_name(info.device), name) == 0) {
+        if (rte_eth_dev_info_get(id, &info) == 0 &&
+            strcmp(rte_dev_name(info.device), name) == 0 && own(id, port->name)) {
             ethdev->id = id;
             ethdev->device = info.device;
             return true;
@@ -354,11 +350,13 @@ probe(const struct port *port, struct ethdev *ethdev, json_t *request, struct fa
 
     describe_device(port, request, &device);
     result = rte_eal_hotplug_add(device.bus, device.name, device.arguments);
-    if (result != 0)
+    if (result != 0 && result != -EEXIST) /* PCI devices may have been probed at the start */
         return fail(failure, "DPDK cannot open %s %s: %s%s", device.name, device.arguments,
                     rte_strerror(-result), probe_hint(port));
-    if (find_ethdev(ethdev, device.name))
+    if (take_ethdev(port, ethdev, device.name))
         return true;
+    if (result == -EEXIST)
+        return fail(failure, "another port has %s already", device.name);
     rte_eal_hotplug_remove(device.bus, device.name);
     return fail(failure, "no DPDK driver made a port of %s", device.name);
 }

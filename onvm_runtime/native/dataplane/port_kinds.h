@@ -23,6 +23,9 @@ port_longest(const struct port *port)
 bool port_ethdev_open(struct port *port, json_t *request, struct failure *failure);
 bool port_packet_open(struct port *port, json_t *request, struct failure *failure);
 
+/* Frees and counts what is too short or too long to be sent; returns how many frames are left. */
+uint16_t port_check_outgoing(struct port *port, struct rte_mbuf **frames, uint16_t count);
+
 /* The text at `key`; NULL: there is none. */
 static inline const char *
 port_text(json_t *request, const char *key)
