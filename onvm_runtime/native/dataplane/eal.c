@@ -85,10 +85,13 @@ add(struct arguments *arguments, const char *word)
 static void
 add_memory(struct arguments *arguments, const struct options *options, bool hugepages)
 {
-    if (hugepages)
+    if (hugepages) {
+        add(arguments, "--in-memory");
         return;
+    }
     snprintf(arguments->memory, sizeof(arguments->memory), "%u",
              (unsigned)(own_memory(options) >> 20));
+    add(arguments, "--no-shconf"); /* --in-memory does not go with --no-huge */
     add(arguments, "--no-huge");
     add(arguments, "-m");
     add(arguments, arguments->memory);
@@ -126,7 +129,6 @@ build_arguments(struct arguments *arguments, const struct options *options, bool
     snprintf(arguments->lcores, sizeof(arguments->lcores), "--lcores=0@%u,%d@%u", options->core,
              EAL_WORKER, options->core);
     add(arguments, "onvm-dataplane");
-    add(arguments, "--in-memory");
     add(arguments, "--no-telemetry");
     add(arguments, "--log-level=lib.*:error");
     add(arguments, arguments->lcores);
