@@ -1,0 +1,61 @@
+# SPDX-License-Identifier: BSD-3-Clause
+"""The `onvm` command: its groups, the options of all, and how it ends."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+from typing import Annotated
+
+import typer
+
+from onvm_runtime.cli import chain, doctor_command, flows, nf, port, stats, status, version
+from onvm_runtime.cli.failure import CommandError, ExitCode
+from onvm_runtime.cli.session import SOCKET, Session
+
+app = typer.Typer(
+    name="onvm",
+    help="Looks at and drives the NF manager of this node.",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+app.add_typer(nf.app, name="nf", help="Network functions.")
+app.add_typer(chain.app, name="chain", help="Service chains.")
+app.add_typer(port.app, name="port", help="Ports.")
+app.command("status")(status.status)
+app.command("stats")(stats.stats)
+app.command("flows")(flows.flows)
+app.command("doctor")(doctor_command.doctor)
+app.command("version")(version.version)
+
+
+@app.callback()
+def options(
+    ctx: typer.Context,
+    socket: Annotated[
+        str, typer.Option(envvar="ONVM_MANAGER", help="The manager's socket.")
+    ] = SOCKET,
+) -> None:
+    """Options that stand before the command."""
+    session = ctx.find_object(Session)
+    if session:
+        session.socket = socket
+
+
+def run(arguments: Sequence[str]) -> int:
+    """Runs one command; returns its exit code."""
+    session = Session()
+    try:
+        app(args=list(arguments), prog_name="onvm", obj=session)
+    except SystemExit as end:
+        return end.code if isinstance(end.code, int) else ExitCode.FAILED
+    except CommandError as failure:
+        session.report(failure)
+        return failure.code
+    return ExitCode.OK
+
+
+def main() -> None:
+    """Entry point of the `onvm` program."""
+    sys.exit(run(sys.argv[1:]))

@@ -1,0 +1,36 @@
+# SPDX-License-Identifier: BSD-3-Clause
+"""`onvm port`."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import typer
+from rich.console import RenderableType
+
+from onvm_runtime.cli.session import AsJson, begin
+from onvm_runtime.cli.table import table
+
+app = typer.Typer(no_args_is_help=True)
+
+
+@app.callback()
+def port() -> None:
+    """Ports; they are configured in node.yml."""
+
+
+@app.command()
+def ls(ctx: typer.Context, as_json: AsJson = False) -> None:
+    """Lists ports, and why one is not open."""
+    session = begin(ctx, as_json)
+    session.show(session.manager.get("/v1/ports"), _draw)
+
+
+def _draw(answer: Any) -> RenderableType:
+    return table(
+        ("PORT", "KIND", "LINK", "MAC", "#MTU", "ERROR"),
+        [
+            (p["name"], p["kind"], "up" if p["up"] else "down", p["mac"], p["mtu"], p["error"])
+            for p in answer["ports"]
+        ],
+    )

@@ -1,0 +1,47 @@
+# SPDX-License-Identifier: BSD-3-Clause
+"""Tables and numbers as all commands print them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+
+from rich import box
+from rich.table import Table
+
+_STEPS = ((1e9, "G"), (1e6, "M"), (1e3, "k"))
+
+
+def table(
+    columns: Sequence[str], rows: Iterable[Sequence[object]], title: str | None = None
+) -> Table:
+    """A plain table; columns whose name begins with `#` hold numbers and lose the sign."""
+    drawn = Table(box=box.SIMPLE_HEAD, title=title, title_justify="left", pad_edge=False)
+    for column in columns:
+        number = column.startswith("#")
+        drawn.add_column(column.removeprefix("#"), justify="right" if number else "left")
+    for row in rows:
+        drawn.add_row(*map(cell, row))
+    return drawn
+
+
+def cell(value: object) -> str:
+    """One value for people: lists with commas, yes and no, a dash for nothing."""
+    if value is None or value in ("", [], ()):
+        return "-"
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    if isinstance(value, (list, tuple)):
+        return ", ".join(map(cell, value))
+    return f"{value:,}" if isinstance(value, int) else str(value)
+
+
+def short(number: float) -> str:
+    """A number with three digits and a unit prefix: 12345 is 12.3k."""
+    for size, unit in _STEPS:
+        if number >= size:
+            return (
+                f"{number / size:.3g}{unit}"
+                if number < 999.5 * size
+                else f"{number / size:.0f}{unit}"
+            )
+    return f"{number:.3g}" if number < 999.5 else f"{number:.0f}"
