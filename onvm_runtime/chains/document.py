@@ -3,7 +3,8 @@
 
 Plain scalars are read by the core schema of YAML 1.2.2 (section 10.3), so
 `00:11:22:33:44:55` stays text and `no` is not false.  Everything that a JSON
-text cannot say is refused: aliases, tags, keys that are no scalars, two equal keys.
+text cannot say is refused: tags, keys that are no scalars, two equal keys, aliases
+to what is around them.  Other aliases are written out, within bounds.
 """
 
 from __future__ import annotations
@@ -24,7 +25,9 @@ D = TypeVar("D")
 
 Content: TypeAlias = "bool | int | float | str | list[Node] | dict[str, Node] | None"
 
-MAX_DEPTH = 64  # of nested values; deeper ones are nobody's honest configuration
+# Nobody's honest configuration has more; aliases of aliases would fill any memory.
+MAX_DEPTH = 64
+MAX_VALUES = 200_000
 
 _Loader = getattr(yaml, "CBaseLoader", yaml.BaseLoader)
 _INTEGER = re.compile(r"[-+]?[0-9]{1,18}|0o[0-7]{1,20}|0x[0-9a-fA-F]{1,15}")
@@ -176,7 +179,7 @@ def parse(text: str, problems: Problems) -> Node | None:
     if root is None:
         problems.add("", 1, "the file is empty: it must be a mapping")
         return None
-    return _Builder(problems).node(root, "", 1, 0)
+    return _Builder(problems).node(root, "", 1)
 
 
 class _Builder:
@@ -184,38 +187,44 @@ class _Builder:
 
     def __init__(self, problems: Problems) -> None:
         self._problems = problems
-        self._seen: set[int] = set()
+        self._around: list[yaml.Node] = []
+        self._values = 0
 
-    def node(self, raw: yaml.Node, key: str, line: int, depth: int) -> Node:
-        return Node(key, line, self._content(raw, key, line, depth))
+    def node(self, raw: yaml.Node, key: str, line: int) -> Node:
+        return Node(key, line, self._content(raw, key, line))
 
-    def _content(self, raw: yaml.Node, key: str, line: int, depth: int) -> Content:
-        refusal = self._refusal(raw, depth)
+    def _content(self, raw: yaml.Node, key: str, line: int) -> Content:
+        self._values += 1
+        refusal = self._refusal(raw)
         if refusal:
             self._problems.add_unreadable(key, line, refusal)
             return None
-        self._seen.add(id(raw))
-        if isinstance(raw, yaml.MappingNode):
-            return dict(self._entries(raw, key, depth))
-        if isinstance(raw, yaml.SequenceNode):
-            return [
-                self.node(item, f"{key}[{n}]", _line(item), depth + 1)
-                for n, item in enumerate(raw.value)
-            ]
-        return _scalar(str(raw.value), quoted=bool(getattr(raw, "style", None)))
+        if isinstance(raw, yaml.ScalarNode):
+            return _scalar(str(raw.value), quoted=bool(raw.style))
+        self._around.append(raw)
+        try:
+            return self._collection(raw, key)
+        finally:
+            self._around.pop()
 
-    def _refusal(self, raw: yaml.Node, depth: int) -> str | None:
-        if id(raw) in self._seen:
-            return "aliases are not supported: write the value out"
-        if depth > MAX_DEPTH:
+    def _collection(self, raw: yaml.Node, key: str) -> Content:
+        if isinstance(raw, yaml.MappingNode):
+            return dict(self._entries(raw, key))
+        items: list[yaml.Node] = raw.value
+        return [self.node(item, f"{key}[{n}]", _line(item)) for n, item in enumerate(items)]
+
+    def _refusal(self, raw: yaml.Node) -> str | None:
+        if any(raw is other for other in self._around):
+            return "an alias to what is around it has no end: write the value out"
+        if len(self._around) > MAX_DEPTH:
             return f"nested deeper than {MAX_DEPTH} levels: make it flatter"
+        if self._values > MAX_VALUES:
+            return f"more than {MAX_VALUES:,} values, aliases written out: shorten the file"
         if not raw.tag.startswith("tag:yaml.org,2002:"):
             return f"the tag {raw.tag} has no meaning here: remove it"
         return None
 
-    def _entries(
-        self, raw: yaml.MappingNode, parent: str, depth: int
-    ) -> Iterator[tuple[str, Node]]:
+    def _entries(self, raw: yaml.MappingNode, parent: str) -> Iterator[tuple[str, Node]]:
         lines: dict[str, int] = {}
         for name_node, value in raw.value:
             line = _line(name_node)
@@ -230,7 +239,7 @@ class _Builder:
                 )
                 continue
             lines[name] = line
-            yield name, self.node(value, key, line, depth + 1)
+            yield name, self.node(value, key, line)
 
 
 def _line(raw: yaml.Node) -> int:

@@ -120,6 +120,18 @@ def test_a_spec_knows_its_lines(key, line):
     assert load(LAB, "lab.yml").places.line(key) == line
 
 
+def test_an_alias_is_what_it_names():
+    spec = load("services:\n  a: &a {nf: x, parameters: &p {n: 1}}\n  b: *a\n", "lab.yml")
+    assert spec.services["b"] == Service("b", "x", parameters={"n": 1})
+
+
+def test_aliases_of_aliases_are_bounded():
+    lines = ["services:", "  a0: &a0 {nf: x}"]
+    lines += [f"  a{n}: &a{n} [{', '.join([f'*a{n - 1}'] * 10)}]" for n in range(1, 9)]
+    with pytest.raises(SpecError, match=r"more than 200,000 values"):
+        load("\n".join(lines), "lab.yml")
+
+
 def read_or_refuse(text: str) -> LabSpec | list[Problem]:
     try:
         return load(text, "lab.yml")
