@@ -3,4 +3,9 @@
 
 from setuptools import setup
 
-setup(cffi_modules=["onvm_runtime/native/build_control.py:ffibuilder"])
+setup(
+    cffi_modules=[
+        "onvm_runtime/native/build_control.py:ffibuilder",
+        "onvm_runtime/native/build_nf.py:ffibuilder",
+    ]
+)

@@ -13,7 +13,7 @@
 #include <time.h>
 #include <unistd.h>
 
-#include "check.h"
+#include "../check.h"
 
 static struct fake_memory
 make_memory(size_t size)
@@ -21,10 +21,10 @@ make_memory(size_t size)
     struct fake_memory memory = {.size = size};
 
     memory.fd = memfd_create("fake", MFD_CLOEXEC | MFD_ALLOW_SEALING);
-    CHECK(memory.fd >= 0 && ftruncate(memory.fd, (off_t)size) == 0, "memfd of %zu bytes", size);
+    REQUIRE(memory.fd >= 0 && ftruncate(memory.fd, (off_t)size) == 0, "memfd of %zu bytes", size);
     fcntl(memory.fd, F_ADD_SEALS, F_SEAL_SHRINK | F_SEAL_GROW);
     memory.base = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_SHARED, memory.fd, 0);
-    CHECK(memory.base != MAP_FAILED, "mmap of %zu bytes", size);
+    REQUIRE(memory.base != MAP_FAILED, "mmap of %zu bytes", size);
     return memory;
 }
 
@@ -41,12 +41,12 @@ listen_at(struct fake_dataplane *fake)
     struct sockaddr_un address = {.sun_family = AF_UNIX};
 
     strcpy(fake->directory, "/tmp/onvm-fake-XXXXXX");
-    CHECK(mkdtemp(fake->directory), "mkdtemp");
+    REQUIRE(mkdtemp(fake->directory), "mkdtemp");
     snprintf(fake->path, sizeof(fake->path), "%s/%s", fake->directory, ONVM_SESSION_SOCKET);
     strcpy(address.sun_path, fake->path);
     fake->listener = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0);
-    CHECK(bind(fake->listener, (struct sockaddr *)&address, sizeof(address)) == 0, "bind");
-    CHECK(listen(fake->listener, 1) == 0, "listen");
+    REQUIRE(bind(fake->listener, (struct sockaddr *)&address, sizeof(address)) == 0, "bind");
+    REQUIRE(listen(fake->listener, 1) == 0, "listen");
 }
 
 static void
@@ -84,7 +84,7 @@ void
 fake_run_nf(struct fake_dataplane *fake, const char *program)
 {
     fake->nf = fork();
-    CHECK(fake->nf >= 0, "fork");
+    REQUIRE(fake->nf >= 0, "fork");
     if (fake->nf > 0)
         return;
     prctl(PR_SET_PDEATHSIG, SIGKILL);
@@ -101,11 +101,11 @@ fake_accept(struct fake_dataplane *fake)
 
     setsockopt(fake->listener, SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof(patience));
     fake->session = accept4(fake->listener, NULL, NULL, SOCK_CLOEXEC);
-    CHECK(fake->session >= 0, "no NF connected within five seconds");
+    REQUIRE(fake->session >= 0, "no NF connected within five seconds");
     setsockopt(fake->session, SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof(patience));
-    CHECK(recv(fake->session, &hello, sizeof(hello), 0) == sizeof(hello), "no whole HELLO");
-    CHECK(hello.header.type == ONVM_HELLO && hello.magic == ONVM_SESSION_MAGIC, "no HELLO");
-    CHECK(hello.abi == ONVM_ABI_VERSION, "HELLO with protocol version %u", hello.abi);
+    REQUIRE(recv(fake->session, &hello, sizeof(hello), 0) == sizeof(hello), "no whole HELLO");
+    REQUIRE(hello.header.type == ONVM_HELLO && hello.magic == ONVM_SESSION_MAGIC, "no HELLO");
+    REQUIRE(hello.abi == ONVM_ABI_VERSION, "HELLO with protocol version %u", hello.abi);
 }
 
 static void
@@ -126,7 +126,7 @@ send_with(struct fake_dataplane *fake, const void *text, size_t length, const in
         rights->cmsg_len = CMSG_LEN(sizeof(int) * count);
         memcpy(CMSG_DATA(rights), fds, sizeof(int) * count);
     }
-    CHECK(sendmsg(fake->session, &message, MSG_NOSIGNAL) == (ssize_t)length, "sendmsg");
+    REQUIRE(sendmsg(fake->session, &message, MSG_NOSIGNAL) == (ssize_t)length, "sendmsg");
     struct onvm_doorbell *doorbell = fake->nf_doorbell.base;
     __atomic_store_n(&doorbell->mail, 1, __ATOMIC_SEQ_CST);
     onvm_doorbell_ring(doorbell, -1);
@@ -174,7 +174,7 @@ receive_answer(struct fake_dataplane *fake, struct onvm_answer *answer, int *fd)
     struct msghdr message = {.msg_iov = &part, .msg_iovlen = 1, .msg_control = control,
                              .msg_controllen = sizeof(control)};
 
-    CHECK(recvmsg(fake->session, &message, MSG_CMSG_CLOEXEC) == sizeof(*answer), "no answer");
+    REQUIRE(recvmsg(fake->session, &message, MSG_CMSG_CLOEXEC) == sizeof(*answer), "no answer");
     *fd = -1;
     if (CMSG_FIRSTHDR(&message))
         memcpy(fd, CMSG_DATA(CMSG_FIRSTHDR(&message)), sizeof(*fd));
@@ -185,7 +185,7 @@ read_text(int fd, uint32_t length)
 {
     char *text = calloc(1, length + 1u);
 
-    CHECK(text && pread(fd, text, length, 0) == (ssize_t)length, "a text of %u bytes", length);
+    REQUIRE(text && pread(fd, text, length, 0) == (ssize_t)length, "a text of %u bytes", length);
     close(fd);
     return text;
 }
@@ -200,11 +200,11 @@ fake_ask(struct fake_dataplane *fake, uint32_t type, const char *text, char **re
     struct onvm_answer answer;
     int fd = memfd_create("fake-text", MFD_CLOEXEC);
 
-    CHECK(write(fd, text, message.length) == (ssize_t)message.length, "writing a text");
+    REQUIRE(write(fd, text, message.length) == (ssize_t)message.length, "writing a text");
     send_with(fake, &message, sizeof(message), &fd, 1);
     close(fd);
     receive_answer(fake, &answer, &fd);
-    CHECK(answer.header.request == fake->requests, "an answer to another request");
+    REQUIRE(answer.header.request == fake->requests, "an answer to another request");
     *reply = fd >= 0 ? read_text(fd, answer.length) : NULL;
     return answer.status;
 }
@@ -218,8 +218,8 @@ exchange_edge(struct fake_dataplane *fake, struct onvm_edge_message *message, co
 
     message->header.request = ++fake->requests;
     send_with(fake, message, sizeof(*message), fds, count);
-    CHECK(recv(fake->session, &answer, sizeof(answer), 0) == sizeof(answer), "no whole EDGE_ACK");
-    CHECK(answer.header.type == ONVM_EDGE_ACK && answer.header.request == fake->requests,
+    REQUIRE(recv(fake->session, &answer, sizeof(answer), 0) == sizeof(answer), "no whole EDGE_ACK");
+    REQUIRE(answer.header.type == ONVM_EDGE_ACK && answer.header.request == fake->requests,
           "no EDGE_ACK");
 }
 
@@ -278,7 +278,7 @@ fake_wait_nf(struct fake_dataplane *fake)
         fake->nf = 0;
         return WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
     }
-    CHECK(false, "the NF did not end within five seconds");
+    REQUIRE(false, "the NF did not end within five seconds");
     return -1;
 }
 
@@ -301,7 +301,7 @@ void
 fake_post(struct fake_dataplane *fake, struct fake_edge *edge,
           const struct onvm_descriptor *descriptors, uint32_t count)
 {
-    CHECK(onvm_producer_room(&edge->producer, count) == count, "the input edge is full");
+    REQUIRE(onvm_producer_room(&edge->producer, count) == count, "the input edge is full");
     for (uint32_t i = 0; i < count; i++)
         onvm_producer_put(&edge->producer, &descriptors[i]);
     onvm_producer_publish(&edge->producer);

@@ -13,7 +13,7 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "check.h"
+#include "../check.h"
 #include "fake_dataplane.h"
 
 #define SLOTS 4096
@@ -26,7 +26,7 @@ nanoseconds(clockid_t clock)
 {
     struct timespec now;
 
-    CHECK(clock_gettime(clock, &now) == 0, "clock_gettime");
+    REQUIRE(clock_gettime(clock, &now) == 0, "clock_gettime");
     return (uint64_t)now.tv_sec * 1000000000u + (uint64_t)now.tv_nsec;
 }
 
@@ -88,7 +88,7 @@ measure(struct fake_dataplane *fake, struct fake_edge *in, struct fake_edge *hom
     uint64_t cpu, packets, cycles;
     clockid_t clock;
 
-    CHECK(clock_getcpuclockid(fake->nf, &clock) == 0, "clock_getcpuclockid");
+    REQUIRE(clock_getcpuclockid(fake->nf, &clock) == 0, "clock_getcpuclockid");
     packets = counters->rx.packets;
     cycles = counters->handler_cycles;
     cpu = nanoseconds(clock);
@@ -112,7 +112,7 @@ stay_on_one_cpu(void)
 
     CPU_ZERO(&cpus);
     CPU_SET(sched_getcpu(), &cpus);
-    CHECK(sched_setaffinity(0, sizeof(cpus), &cpus) == 0, "sched_setaffinity");
+    REQUIRE(sched_setaffinity(0, sizeof(cpus), &cpus) == 0, "sched_setaffinity");
 }
 
 int
@@ -122,18 +122,18 @@ main(int argc, char **argv)
     struct fake_edge in, home;
     char *reply;
 
-    CHECK(argc >= 2, "usage: hop_bench NF [PARAMETERS]");
+    REQUIRE(argc >= 2, "usage: hop_bench NF [PARAMETERS]");
     stay_on_one_cpu();
     fake_start(&fake);
     fake_run_nf(&fake, argv[1]);
     fake_accept(&fake);
     fake_welcome(&fake);
-    CHECK(fake_ask(&fake, ONVM_CONFIGURE, argc > 2 ? argv[2] : "{}", &reply) == 0, "%s", reply);
+    REQUIRE(fake_ask(&fake, ONVM_CONFIGURE, argc > 2 ? argv[2] : "{}", &reply) == 0, "%s", reply);
     fake_open_edge(&fake, &home, ONVM_EDGE_HOME, 0, SLOTS);
     fake_open_edge(&fake, &in, ONVM_EDGE_IN, 0, SLOTS);
     fake_routes(&fake)->next[CHAIN][0] = (struct onvm_route){.kind = ONVM_ROUTE_HOME};
     prime(&fake, &in);
     measure(&fake, &in, &home);
     fake_stop(&fake);
-    return 0;
+    return check_result();
 }

@@ -4,7 +4,7 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "check.h"
+#include "../check.h"
 #include "fake_dataplane.h"
 #include "nf/exit_code.h"
 
@@ -35,7 +35,7 @@ attach(struct bed *bed)
 
     fake_accept(&bed->fake);
     fake_welcome(&bed->fake);
-    CHECK(fake_ask(&bed->fake, ONVM_CONFIGURE, PARAMETERS, &reply) == 0, "%s", reply);
+    REQUIRE(fake_ask(&bed->fake, ONVM_CONFIGURE, PARAMETERS, &reply) == 0, "%s", reply);
     open_edges(bed);
 }
 
@@ -53,7 +53,7 @@ stop(struct bed *bed)
     struct onvm_message message = {.type = ONVM_STOP};
 
     fake_send(&bed->fake, &message, sizeof(message));
-    CHECK(fake_wait_nf(&bed->fake) == EXIT_CODE_STOPPED, "STOP must end the NF with 0");
+    REQUIRE(fake_wait_nf(&bed->fake) == EXIT_CODE_STOPPED, "STOP must end the NF with 0");
     fake_stop(&bed->fake);
 }
 
@@ -92,10 +92,10 @@ test_next_goes_home_at_the_end_of_the_chain(void)
     route(&bed, CHAIN, 1, (struct onvm_route){.kind = ONVM_ROUTE_HOME});
     memcpy(fake_frame(&bed.fake, &sent), "ABCDEFabcdef", 12);
     fake_post(&bed.fake, &bed.in, &sent, 1);
-    CHECK(fake_take(&bed.home, &back, 1) == 1, "the packet did not come home");
-    CHECK(verdict_of(&back) == ONVM_VERDICT_NEXT && back.buffer == sent.buffer, "wrong packet");
-    CHECK(memcmp(fake_frame(&bed.fake, &back), "abcdefABCDEF", 12) == 0, "MACs not swapped");
-    CHECK(fake_counters(&bed.fake)->hop[CHAIN][1].packets == 1, "the hop was not counted");
+    REQUIRE(fake_take(&bed.home, &back, 1) == 1, "the packet did not come home");
+    REQUIRE(verdict_of(&back) == ONVM_VERDICT_NEXT && back.buffer == sent.buffer, "wrong packet");
+    REQUIRE(memcmp(fake_frame(&bed.fake, &back), "abcdefABCDEF", 12) == 0, "MACs not swapped");
+    REQUIRE(fake_counters(&bed.fake)->hop[CHAIN][1].packets == 1, "the hop was not counted");
     stop(&bed);
 }
 
@@ -107,8 +107,8 @@ test_without_a_route_packets_are_dropped(void)
 
     start(&bed);
     fake_post(&bed.fake, &bed.in, &sent, 1);
-    CHECK(fake_take(&bed.home, &back, 1) == 1, "the packet did not come home");
-    CHECK(verdict_of(&back) == ONVM_VERDICT_DROP && back.hop == ONVM_DROP_no_route, "no drop");
+    REQUIRE(fake_take(&bed.home, &back, 1) == 1, "the packet did not come home");
+    REQUIRE(verdict_of(&back) == ONVM_VERDICT_DROP && back.hop == ONVM_DROP_no_route, "no drop");
     stop(&bed);
 }
 
@@ -129,10 +129,10 @@ test_a_table_spreads_flows_and_names_missing_instances(void)
     start(&bed);
     point_table(&bed, 3, ONVM_NO_EDGE);
     fake_post(&bed.fake, &bed.in, sent, 2);
-    CHECK(fake_take(&bed.out, &back, 1) == 1, "the even flow did not go on");
-    CHECK(back.hop == 1 && back.flow == 2, "the hop must grow on the way to the next NF");
-    CHECK(fake_take(&bed.home, &back, 1) == 1, "the odd flow did not come home");
-    CHECK(verdict_of(&back) == ONVM_VERDICT_DROP && back.hop == ONVM_DROP_no_instance, "no drop");
+    REQUIRE(fake_take(&bed.out, &back, 1) == 1, "the even flow did not go on");
+    REQUIRE(back.hop == 1 && back.flow == 2, "the hop must grow on the way to the next NF");
+    REQUIRE(fake_take(&bed.home, &back, 1) == 1, "the odd flow did not come home");
+    REQUIRE(verdict_of(&back) == ONVM_VERDICT_DROP && back.hop == ONVM_DROP_no_instance, "no drop");
     stop(&bed);
 }
 
@@ -147,10 +147,10 @@ test_a_full_edge_turns_packets_home(void)
     for (uint32_t i = 0; i < ONVM_BURST + 8; i++)
         sent[i] = packet(i, CHAIN, 0);
     fake_post(&bed.fake, &bed.in, sent, ONVM_BURST + 8);
-    CHECK(fake_take(&bed.home, back, 8) == 8, "what did not fit must come home");
-    CHECK(verdict_of(back) == ONVM_VERDICT_DROP && back[0].hop == ONVM_DROP_edge_full, "no drop");
-    CHECK(fake_take(&bed.out, back, ONVM_BURST) == ONVM_BURST, "what fitted must go on");
-    CHECK(fake_counters(&bed.fake)->edge_full == 8, "the drops were not counted");
+    REQUIRE(fake_take(&bed.home, back, 8) == 8, "what did not fit must come home");
+    REQUIRE(verdict_of(back) == ONVM_VERDICT_DROP && back[0].hop == ONVM_DROP_edge_full, "no drop");
+    REQUIRE(fake_take(&bed.out, back, ONVM_BURST) == ONVM_BURST, "what fitted must go on");
+    REQUIRE(fake_counters(&bed.fake)->edge_full == 8, "the drops were not counted");
     stop(&bed);
 }
 
@@ -168,10 +168,10 @@ test_impossible_descriptors_come_home_untouched(void)
     sent[1].offset = FAKE_STRIDE - 59;
     sent[2].length = 13;
     fake_post(&bed.fake, &bed.in, sent, 4);
-    CHECK(fake_take(&bed.home, back, 4) == 4, "every descriptor must come home");
+    REQUIRE(fake_take(&bed.home, back, 4) == 4, "every descriptor must come home");
     for (int i = 0; i < 4; i++) {
-        CHECK(back[i].buffer == sent[i].buffer, "descriptor %d changed its buffer", i);
-        CHECK(verdict_of(&back[i]) == ONVM_VERDICT_DROP && back[i].hop == reasons[i],
+        REQUIRE(back[i].buffer == sent[i].buffer, "descriptor %d changed its buffer", i);
+        REQUIRE(verdict_of(&back[i]) == ONVM_VERDICT_DROP && back[i].hop == reasons[i],
               "descriptor %d came home with reason %u", i, back[i].hop);
     }
     stop(&bed);
@@ -192,9 +192,9 @@ test_a_full_home_edge_holds_the_input_back(void)
         usleep(1000);
     fake_post(&bed.fake, &bed.in, sent, 40);
     usleep(50000);
-    CHECK(onvm_producer_room(&bed.in.producer, SLOTS) == SLOTS - 40, "a burst was released early");
-    CHECK(fake_take(&bed.home, back, SLOTS) == SLOTS, "the first packets");
-    CHECK(fake_take(&bed.home, back, 40) == 40, "the held packets");
+    REQUIRE(onvm_producer_room(&bed.in.producer, SLOTS) == SLOTS - 40, "a burst was released early");
+    REQUIRE(fake_take(&bed.home, back, SLOTS) == SLOTS, "the first packets");
+    REQUIRE(fake_take(&bed.home, back, 40) == 40, "the held packets");
     stop(&bed);
 }
 
@@ -209,7 +209,7 @@ test_a_new_data_plane_finds_the_nf_again(void)
     attach(&bed);
     route(&bed, CHAIN, 0, (struct onvm_route){.kind = ONVM_ROUTE_HOME});
     fake_post(&bed.fake, &bed.in, &sent, 1);
-    CHECK(fake_take(&bed.home, &back, 1) == 1, "the NF does not work after it attached again");
+    REQUIRE(fake_take(&bed.home, &back, 1) == 1, "the NF does not work after it attached again");
     stop(&bed);
 }
 
@@ -222,7 +222,7 @@ test_refusal_ends_the_program(void)
     fake_run_nf(&bed.fake, program);
     fake_accept(&bed.fake);
     fake_refuse(&bed.fake, 99, "protocol version 1 is too old");
-    CHECK(fake_wait_nf(&bed.fake) == EXIT_CODE_REFUSED, "another exit code");
+    REQUIRE(fake_wait_nf(&bed.fake) == EXIT_CODE_REFUSED, "another exit code");
     fake_stop(&bed.fake);
 }
 
@@ -236,13 +236,13 @@ test_bad_parameters_are_answered_with_a_sentence(void)
     fake_run_nf(&bed.fake, program);
     fake_accept(&bed.fake);
     fake_welcome(&bed.fake);
-    CHECK(fake_ask(&bed.fake, ONVM_CONFIGURE, "{\"parameters\": {\"swap\": 1}}", &reply) == 1 &&
+    REQUIRE(fake_ask(&bed.fake, ONVM_CONFIGURE, "{\"parameters\": {\"swap\": 1}}", &reply) == 1 &&
               strcmp(reply, "swap is not a known key") == 0,
           "%s", reply);
     free(reply);
-    CHECK(fake_ask(&bed.fake, ONVM_CONFIGURE, "{\"parameters\"", &reply) == 1, "half a JSON text");
+    REQUIRE(fake_ask(&bed.fake, ONVM_CONFIGURE, "{\"parameters\"", &reply) == 1, "half a JSON text");
     free(reply);
-    CHECK(fake_ask(&bed.fake, ONVM_CONFIGURE, PARAMETERS, &reply) == 0, "the NF did not recover");
+    REQUIRE(fake_ask(&bed.fake, ONVM_CONFIGURE, PARAMETERS, &reply) == 0, "the NF did not recover");
     stop(&bed);
 }
 
@@ -253,7 +253,7 @@ test_queries_are_answered(void)
     char *reply;
 
     start(&bed);
-    CHECK(fake_ask(&bed.fake, ONVM_QUERY, "{\"query\": \"rules\"}", &reply) == 1 &&
+    REQUIRE(fake_ask(&bed.fake, ONVM_QUERY, "{\"query\": \"rules\"}", &reply) == 1 &&
               strcmp(reply, "the NF forward answers no queries") == 0,
           "%s", reply);
     free(reply);
@@ -272,7 +272,7 @@ test_edges_can_be_closed_and_opened_again(void)
     fake_close_edge(&bed.fake, &bed.out, ONVM_EDGE_OUT, 3);
     fake_open_edge(&bed.fake, &bed.in, ONVM_EDGE_IN, 200, SLOTS);
     fake_post(&bed.fake, &bed.in, &sent, 1);
-    CHECK(fake_take(&bed.home, &back, 1) == 1, "the new edge is not served");
+    REQUIRE(fake_take(&bed.home, &back, 1) == 1, "the new edge is not served");
     stop(&bed);
 }
 
@@ -283,14 +283,14 @@ test_signals_end_the_program(void)
 
     start(&bed);
     kill(bed.fake.nf, SIGTERM);
-    CHECK(fake_wait_nf(&bed.fake) == EXIT_CODE_STOPPED, "SIGTERM must end the NF with 0");
+    REQUIRE(fake_wait_nf(&bed.fake) == EXIT_CODE_STOPPED, "SIGTERM must end the NF with 0");
     fake_stop(&bed.fake);
 }
 
 int
 main(int argc, char **argv)
 {
-    CHECK(argc == 2, "usage: session_test FORWARD");
+    REQUIRE(argc == 2, "usage: session_test FORWARD");
     program = argv[1];
     alarm(60);
     test_next_goes_home_at_the_end_of_the_chain();
@@ -305,5 +305,5 @@ main(int argc, char **argv)
     test_queries_are_answered();
     test_edges_can_be_closed_and_opened_again();
     test_signals_end_the_program();
-    return 0;
+    return check_result();
 }
