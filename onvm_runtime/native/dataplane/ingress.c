@@ -70,6 +70,10 @@ enter_chain(struct worker *worker, const struct port *port, struct rte_mbuf *fra
         egress_frame(worker, path->egress, result->chain, frame);
         return;
     }
+    if (path->in_flight >= worker->chain_limit) {
+        worker_drop(worker, result->chain, frame, ONVM_DROP_backpressure);
+        return;
+    }
     nf = worker->bucket[path->service][result->flow % ONVM_BUCKETS];
     if (nf == WORKER_NO_NF) {
         worker_drop(worker, result->chain, frame, ONVM_DROP_no_instance);

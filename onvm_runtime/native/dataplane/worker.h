@@ -67,7 +67,8 @@ struct worker {
     struct onvm_node_counters *counters;
     struct classifier *classifier;
     struct ledger ledger;
-    bool poll; /* never sleeps */
+    bool poll;            /* never sleeps */
+    uint64_t chain_limit; /* buffers that one chain may have out: it must not starve the others */
 
     uint64_t cycles_per_ms;
     uint64_t tick_at; /* TSC */
