@@ -1,0 +1,182 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* Rules, flow table and return traffic together, on mbufs without an EAL. */
+#include <jansson.h>
+
+#include "dataplane/classifier.h"
+#include "frames.h"
+
+#define CLIENT 1
+#define SERVER 2
+
+#define OUTWARD 1 /* lineages */
+#define INWARD 2
+
+#define REQUEST MACS IPV4("0028", "0000", "06") TCP
+#define ANSWER MACS "0800" IPV4_BACK("0028", "06") PORTS_BACK \
+    "00000001 00000000 5010 ffff 0000 0000"
+/* The request and its answer as a NAT with the address 198.18.0.9 shows them. */
+#define NAT_REQUEST MACS "0800 4500 0028 0001 0000 40 06 0000 c6120009 c6120002" TCP
+#define NAT_ANSWER MACS "0800 4500 0028 0001 0000 40 06 0000 c6120002 c6120009" PORTS_BACK \
+    "00000001 00000000 5010 ffff 0000 0000"
+#define NAT_ERROR MACS "0800 4500 0038 0001 0000 40 01 0000 c6120063 c6120009" \
+    "0b00 0000 00000000 4500 0028 0001 0000 40 06 0000 c6120009 c6120002" PORTS "00000001"
+
+static struct onvm_node_counters node;
+
+static uint8_t
+port_id(const void *context, const char *name)
+{
+    (void)context;
+    return strcmp(name, "client") == 0 ? CLIENT : ONVM_MAX_PORTS;
+}
+
+/* A set with one rule, that what comes from the client takes `chain`. */
+static struct ruleset *
+rules_for(uint16_t chain)
+{
+    json_t *plan = json_pack("{s: [{s: i, s: i, s: s}]}", "rules", "chain", (int)chain, "priority",
+                             0, "port", "client");
+    struct failure failure;
+    struct ruleset *ruleset = ruleset_parse(plan, port_id, NULL, &failure);
+
+    REQUIRE(ruleset != NULL, "%s", failure.text);
+    json_decref(plan);
+    return ruleset;
+}
+
+static struct classification
+classify(struct classifier *classifier, uint8_t port, const char *hex)
+{
+    struct classification result;
+    uint32_t length;
+    uint8_t *frame = frame_read(hex, &length);
+    struct rte_mbuf mbuf = {.buf_addr = frame, .data_len = (uint16_t)length, .pkt_len = length};
+
+    classifier_classify(classifier, port, &(struct rte_mbuf *){&mbuf}, 1, 100, &result);
+    free(frame);
+    return result;
+}
+
+static void
+learn(struct classifier *classifier, const char *hex, uint32_t flow)
+{
+    uint32_t length;
+    uint8_t *frame = frame_read(hex, &length);
+    struct rte_mbuf mbuf = {.buf_addr = frame, .data_len = (uint16_t)length, .pkt_len = length};
+
+    classifier_learn_return(classifier, SERVER, &mbuf, INWARD, flow, 100);
+    free(frame);
+}
+
+static struct classifier *
+new_classifier(void)
+{
+    struct failure failure;
+    struct classifier *classifier = classifier_new(1024, &node, &failure);
+
+    memset(&node, 0, sizeof(node));
+    REQUIRE(classifier != NULL, "%s", failure.text);
+    return classifier;
+}
+
+static void
+check_drops(void)
+{
+    struct classifier *classifier = new_classifier();
+    struct classification result = classify(classifier, CLIENT, REQUEST);
+
+    CHECK(result.chain == 0 && result.reason == ONVM_DROP_no_chain, "before the first plan");
+    ruleset_free(classifier_exchange(classifier, rules_for(5)));
+    result = classify(classifier, SERVER, REQUEST);
+    CHECK(result.chain == 0 && result.reason == ONVM_DROP_no_chain, "no rule for that port");
+    result = classify(classifier, CLIENT, MACS "0800 45");
+    CHECK(result.chain == 0 && result.reason == ONVM_DROP_malformed, "half a header");
+    CHECK(node.flow_misses == 2 && node.flow_hits == 0 && node.flows == 2,
+          "%lu misses, %lu hits, %lu flows", node.flow_misses, node.flow_hits, node.flows);
+    classifier_free(classifier);
+}
+
+static void
+check_rules_and_their_change(void)
+{
+    struct classifier *classifier = new_classifier();
+    struct classification first, again;
+
+    ruleset_free(classifier_exchange(classifier, rules_for(5)));
+    first = classify(classifier, CLIENT, REQUEST);
+    again = classify(classifier, CLIENT, REQUEST);
+    CHECK(first.chain == 5 && again.chain == 5 && first.flow == again.flow, "by rule, by table");
+    CHECK(node.flow_hits == 1, "%lu hits", node.flow_hits);
+    ruleset_free(classifier_exchange(classifier, rules_for(6)));
+    again = classify(classifier, CLIENT, REQUEST);
+    CHECK(again.chain == 6 && again.flow == first.flow, "the new rules count at once");
+    classifier_free(classifier);
+}
+
+/* What a bidirectional chain needs, with a NAT in it. */
+static void
+check_return_traffic(void)
+{
+    struct classifier *classifier = new_classifier();
+    struct ruleset *ruleset = rules_for(5);
+    struct classification forward, backward;
+
+    ruleset_set_lineage(ruleset, OUTWARD, 5);
+    ruleset_set_lineage(ruleset, INWARD, 6);
+    ruleset_free(classifier_exchange(classifier, ruleset));
+    forward = classify(classifier, CLIENT, REQUEST);
+    CHECK(classify(classifier, SERVER, NAT_ANSWER).chain == 0, "nothing was learnt yet");
+    learn(classifier, NAT_REQUEST, forward.flow);
+    backward = classify(classifier, SERVER, NAT_ANSWER);
+    CHECK(backward.chain == 6, "the reverse chain, not %u", backward.chain);
+    CHECK(backward.flow == forward.flow, "through the same instances");
+    backward = classify(classifier, SERVER, NAT_ERROR);
+    CHECK(backward.chain == 6 && backward.flow == forward.flow, "so does an error from a router");
+    CHECK(classify(classifier, SERVER, ANSWER).chain == 0, "another address is another flow");
+    CHECK(classify(classifier, CLIENT, NAT_ANSWER).chain == 5, "another port is another flow");
+    classifier_free(classifier);
+}
+
+static void
+check_return_traffic_over_changes(void)
+{
+    struct classifier *classifier = new_classifier();
+    struct ruleset *ruleset = rules_for(5);
+
+    ruleset_set_lineage(ruleset, INWARD, 6);
+    ruleset_free(classifier_exchange(classifier, ruleset));
+    learn(classifier, REQUEST, 77);
+    ruleset = rules_for(7);
+    ruleset_set_lineage(ruleset, INWARD, 8);
+    ruleset_free(classifier_exchange(classifier, ruleset));
+    CHECK(classify(classifier, SERVER, ANSWER).chain == 8, "the lineage's new chain");
+    CHECK(classify(classifier, SERVER, ANSWER).flow == 77, "and the same instances");
+    ruleset_free(classifier_exchange(classifier, rules_for(7)));
+    CHECK(classify(classifier, SERVER, ANSWER).chain == 0, "the lineage ended");
+    classifier_clear(classifier);
+    CHECK(node.flows == 0, "%lu flows are left", node.flows);
+    classifier_free(classifier);
+}
+
+/* An ICMP error that leaves must not claim the flow that it quotes. */
+static void
+check_errors_teach_nothing(void)
+{
+    struct classifier *classifier = new_classifier();
+
+    learn(classifier, NAT_ERROR, 77);
+    learn(classifier, MACS "0800 45", 77);
+    CHECK(node.flows == 0, "%lu flows were learnt", node.flows);
+    classifier_free(classifier);
+}
+
+int
+main(void)
+{
+    check_drops();
+    check_rules_and_their_change();
+    check_return_traffic();
+    check_return_traffic_over_changes();
+    check_errors_teach_nothing();
+    return check_result();
+}
