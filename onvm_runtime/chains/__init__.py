@@ -4,6 +4,7 @@
     check(text, source, catalogue, ports) -> LabSpec   everything that can be wrong, at once
     load(text, source) -> LabSpec                      what the file alone can tell
     validate(spec, catalogue, ports)                   what the node has to say about it
+    dump(spec) -> text                                 a file that says the same
     instances(spec) -> [Instance]                      the NFs that shall run
     compile_plan(spec, previous, draining) -> Plan     chains and rules with ids
     diff(old, new) -> [Change]                         what an apply would change
@@ -14,7 +15,7 @@ Whatever is refused is refused by SpecError, with all problems in it.
 from onvm_runtime.chains.catalogue import NF, Catalogue
 from onvm_runtime.chains.compile import OutOfIds, compile_plan
 from onvm_runtime.chains.diff import Change, diff
-from onvm_runtime.chains.load import check, load, validate
+from onvm_runtime.chains.load import check, dump, load, validate
 from onvm_runtime.chains.plan import Plan, PlannedChain, PlannedRule
 from onvm_runtime.chains.problem import Problem, SpecError
 from onvm_runtime.chains.spec import Chain, Instance, LabSpec, Match, Service, instances, services
@@ -37,6 +38,7 @@ __all__ = [
     "check",
     "compile_plan",
     "diff",
+    "dump",
     "instances",
     "load",
     "services",

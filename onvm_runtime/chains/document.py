@@ -182,6 +182,26 @@ def parse(text: str, problems: Problems) -> Node | None:
     return _Builder(problems).node(root, "", 1)
 
 
+def write(value: Json) -> str:
+    """The text of a document that `parse` reads as this very value."""
+    return yaml.dump(value, Dumper=_Dumper, sort_keys=False, allow_unicode=True)
+
+
+class _Dumper(yaml.SafeDumper):
+    """Quotes whatever the core schema would not read as text."""
+
+    def ignore_aliases(self, _data: object) -> bool:
+        return True
+
+
+def _represent_text(dumper: _Dumper, text: str) -> yaml.ScalarNode:
+    style = None if isinstance(_scalar(text, quoted=False), str) else '"'
+    return dumper.represent_scalar("tag:yaml.org,2002:str", text, style=style)
+
+
+_Dumper.add_representer(str, _represent_text)
+
+
 class _Builder:
     """Turns PyYAML's nodes into ours."""
 

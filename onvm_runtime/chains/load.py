@@ -7,7 +7,7 @@ from collections.abc import Collection
 
 from onvm_runtime.chains import limits, match_rules, node_rules, rules, values
 from onvm_runtime.chains.catalogue import Catalogue
-from onvm_runtime.chains.document import Fields, Node, Problems, parse
+from onvm_runtime.chains.document import Fields, Node, Problems, parse, write
 from onvm_runtime.chains.spec import Chain, Json, LabSpec, Match, Places, Service
 
 _LAB_KEYS = ("services", "chains", "default")
@@ -53,6 +53,11 @@ def check(text: str, source: str, catalogue: Catalogue, ports: Collection[str]) 
     node_rules.apply(spec, catalogue, ports, problems)
     problems.refuse_any()
     return spec
+
+
+def dump(spec: LabSpec) -> str:
+    """The text of a chains file that `load` reads as this very spec."""
+    return write({name: value for name, value in spec.to_json().items() if value is not None})
 
 
 def _read(text: str, problems: Problems) -> LabSpec:

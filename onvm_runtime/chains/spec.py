@@ -74,7 +74,8 @@ class Match:
 
 def _match_value(value: str | int | Network | PortRange) -> Json:
     if isinstance(value, tuple):
-        return "-".join(map(str, dict.fromkeys(value)))
+        low, high = value
+        return low if low == high else f"{low}-{high}"
     return value if isinstance(value, (str, int)) else str(value)
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import re
 import socket
+from dataclasses import replace
 from ipaddress import ip_network
 from pathlib import Path
 
@@ -21,6 +22,7 @@ from onvm_runtime.chains import (
     Problem,
     Service,
     SpecError,
+    dump,
     limits,
     load,
 )
@@ -105,6 +107,26 @@ def test_a_spec_describes_itself_in_the_words_of_the_file():
         "egress": "server",
         "bidirectional": False,
     }
+
+
+words = st.text() | st.sampled_from(["no", "0o17", "1e5", "0x1f", "~", "5", "a: b", "12:30"])
+parameters = st.dictionaries(
+    words,
+    st.recursive(
+        st.none() | st.booleans() | st.integers(-(10**17), 10**17) | words,
+        lambda inner: st.lists(inner, max_size=3) | st.dictionaries(words, inner, max_size=3),
+        max_leaves=5,
+    ),
+    max_size=3,
+)
+
+
+@given(parameters)
+def test_what_is_dumped_is_loaded(found):
+    lab = load(LAB, "lab.yml")
+    services = {**lab.services, "extra": Service("extra", "x", parameters=found)}
+    spec = replace(lab, services=services)
+    assert load(dump(spec), "dumped.yml") == spec
 
 
 @pytest.mark.parametrize(
