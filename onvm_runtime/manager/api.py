@@ -1,0 +1,250 @@
+# SPDX-License-Identifier: BSD-3-Clause
+"""HTTP and JSON: all that can be done with a node.  /openapi.json describes it."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from typing import Annotated, Any
+
+from fastapi import FastAPI, Query, Request, Response
+from fastapi.exceptions import RequestValidationError
+from fastapi.responses import JSONResponse
+from prometheus_client import CONTENT_TYPE_LATEST
+
+from onvm_runtime.chains import SpecError
+from onvm_runtime.control import ABI, DataplaneError
+from onvm_runtime.manager import edits, models, views
+from onvm_runtime.manager.failure import Conflict, ManagerError, NotFound, Unavailable
+from onvm_runtime.manager.node import Node
+from onvm_runtime.manager.version import VERSION
+from onvm_runtime.telemetry import prometheus
+from onvm_runtime.telemetry.snapshot import Snapshot
+
+FLOW_NF = "flow_monitor"
+
+_ERRORS: dict[int | str, dict[str, Any]] = {
+    404: {"model": models.Error, "description": "No such thing"},
+    409: {"model": models.Error, "description": "Not now"},
+    422: {"model": models.Error, "description": "The request or the text in it is wrong"},
+    424: {"model": models.Error, "description": "It was tried, failed and was undone"},
+    503: {"model": models.Error, "description": "The data plane does not answer"},
+    507: {"model": models.Error, "description": "The desired state cannot be kept"},
+}
+
+
+def make(node: Node, shut_down: Callable[[], None]) -> FastAPI:
+    """The API of a node.  `shut_down` ends the manager once all else is stopped."""
+    api = FastAPI(
+        title="onvm-manager",
+        version=VERSION,
+        summary="One node of the testbed",
+        responses=_ERRORS,
+        docs_url=None,
+        redoc_url=None,
+    )
+    _handle_errors(api)
+    _add_views(api, node)
+    _add_chains(api, node)
+    _add_nfs(api, node)
+    _add_statistics(api, node)
+    _add_shutdown(api, node, shut_down)
+    return api
+
+
+def _error(status: int, sentence: str, problems: list[dict[str, Any]] | None = None) -> Response:
+    return JSONResponse({"error": sentence, "problems": problems or []}, status)
+
+
+def _handle_errors(api: FastAPI) -> None:
+    @api.exception_handler(ManagerError)
+    async def refused(_: Request, error: ManagerError) -> Response:
+        return _error(error.status, str(error))
+
+    @api.exception_handler(DataplaneError)
+    async def unreachable(_: Request, error: DataplaneError) -> Response:
+        return _error(Unavailable.status, str(error))
+
+    @api.exception_handler(SpecError)
+    async def wrong(_: Request, error: SpecError) -> Response:
+        count = len(error.problems)
+        sentence = f"{count} problem{'s' if count > 1 else ''}: nothing was changed"
+        return _error(422, sentence, [dict(problem.to_json()) for problem in error.problems])
+
+    @api.exception_handler(RequestValidationError)
+    async def malformed(_: Request, error: RequestValidationError) -> Response:
+        said = "; ".join(f"{'.'.join(map(str, e['loc']))}: {e['msg']}" for e in error.errors())
+        return _error(422, f"the request is malformed: {said}")
+
+
+def _add_views(api: FastAPI, node: Node) -> None:
+    @api.get("/v1/version")
+    async def version() -> models.Version:
+        """Versions of the manager and of its ABI."""
+        return models.Version(version=VERSION, abi=ABI)
+
+    @api.get("/v1/status")
+    async def status() -> models.Status:
+        """The node at a glance."""
+        return await views.status(node)
+
+    @api.get("/v1/ports")
+    async def ports() -> list[models.PortStatus]:
+        """The ports of node.yml."""
+        return await views.ports(node)
+
+    @api.get("/v1/nfs")
+    async def nfs() -> list[models.NfStatus]:
+        """The instances."""
+        return views.nfs(node)
+
+    @api.get("/v1/chains")
+    async def chains() -> list[models.ChainStatus]:
+        """The chains, each direction for itself."""
+        return await views.chains(node)
+
+    @api.get("/v1/spec")
+    async def spec() -> models.Spec:
+        """The desired state."""
+        desired = node.rollouts.desired
+        return models.Spec(source=desired.source, text=desired.text)
+
+
+def _add_chains(api: FastAPI, node: Node) -> None:
+    @api.post("/v1/chains/diff")
+    async def diff(spec: models.Spec) -> models.Changes:
+        """What applying a chains file would change.  Changes nothing."""
+        changes = node.rollouts.diff(spec.text, spec.source)
+        return models.Changes(changes=[_change(change) for change in changes])
+
+    @api.post("/v1/chains/apply")
+    async def apply(spec: models.Spec) -> models.Applied:
+        """Makes a chains file the desired state and waits until it is in force."""
+        return _applied(await node.rollouts.apply(node.control(), spec.text, spec.source))
+
+    @api.delete("/v1/chains/{name}")
+    async def remove(name: str) -> models.Applied:
+        """Removes a chain; its services stay."""
+        return _applied(await node.rollouts.edit(node.control(), edits.remove_chain(name)))
+
+    @api.post("/v1/services/{name}/scale")
+    async def scale(name: str, wanted: models.Scale) -> models.Applied:
+        """Gives a service another number of instances."""
+        edit = edits.scale(name, wanted.replicas)
+        return _applied(await node.rollouts.edit(node.control(), edit))
+
+
+def _change(change: Any) -> models.Change:
+    return models.Change.model_validate(change.to_json())
+
+
+def _applied(outcome: Any) -> models.Applied:
+    return models.Applied(
+        changes=[_change(change) for change in outcome.changes],
+        started=outcome.started,
+        reconfigured=outcome.reconfigured,
+        ended=outcome.ended,
+        drained=outcome.drained,
+        seconds=outcome.seconds,
+    )
+
+
+def _add_nfs(api: FastAPI, node: Node) -> None:
+    @api.post("/v1/nfs/{instance}/stop")
+    async def stop(instance: str) -> list[models.NfStatus]:
+        """Stops an instance until it is started again, also over a restart of the manager."""
+        await node.rollouts.stop(node.control(), instance)
+        return views.nfs(node)
+
+    @api.post("/v1/nfs/{instance}/start")
+    async def start(instance: str) -> list[models.NfStatus]:
+        """Starts an instance now, whatever pause it is in."""
+        await node.rollouts.start(node.control(), instance)
+        return views.nfs(node)
+
+    @api.post("/v1/nfs/{instance}/restart")
+    async def restart(instance: str) -> list[models.NfStatus]:
+        """Ends an instance and starts it anew."""
+        await node.rollouts.restart(node.control(), instance)
+        return views.nfs(node)
+
+    @api.get("/v1/nfs/{instance}/logs")
+    async def logs(
+        instance: str, lines: Annotated[int, Query(ge=1, le=10000)] = 100
+    ) -> models.Logs:
+        """The last lines that an instance wrote."""
+        return models.Logs(text=await node.fleet.logs(instance, lines))
+
+    @api.post("/v1/nfs/{instance}/query")
+    async def query(instance: str, request: dict[str, Any]) -> models.Reply:
+        """Passes an object on to the NF, which answers in its own way."""
+        name = node.fleet[instance].wanted.name
+        return models.Reply(reply=await _ask(node, name, request))
+
+
+async def _ask(node: Node, name: str, request: dict[str, Any]) -> Any:
+    control = node.control()
+    try:
+        return (await control.request("nf.query", name=name, request=request))["reply"]
+    except DataplaneError as error:
+        raise Unavailable(str(error)) if control.closed else Conflict(str(error)) from error
+
+
+def _add_statistics(api: FastAPI, node: Node) -> None:
+    @api.get("/v1/stats")
+    async def stats() -> Snapshot:
+        """All counters at one moment."""
+        return await node.snapshot()
+
+    @api.get("/v1/flows")
+    async def flows(
+        service: str | None = None, top: Annotated[int, Query(ge=1, le=1000)] = 20
+    ) -> models.Flows:
+        """The largest flows that the instances of flow_monitor have seen."""
+        return await _flows(node, service, top)
+
+    @api.get("/metrics", response_class=Response)
+    async def metrics() -> Response:
+        """Everything for Prometheus."""
+        page = prometheus.exposition(await views.facts(node), await _snapshot(node))
+        return Response(page, media_type=CONTENT_TYPE_LATEST)
+
+
+async def _snapshot(node: Node) -> Snapshot | None:
+    try:
+        return await node.snapshot()
+    except Unavailable:
+        return None
+
+
+async def _flows(node: Node, service: str | None, top: int) -> models.Flows:
+    asked = [
+        i.wanted
+        for i in node.fleet.instances.values()
+        if i.wanted.nf == FLOW_NF and service in (None, i.wanted.service)
+    ]
+    if service is not None and not asked:
+        raise NotFound(f"no service {service} of {FLOW_NF} runs on this node")
+    request = {"query": "flows", "top": top}
+    replies = await asyncio.gather(
+        *(_ask(node, wanted.name, request) for wanted in asked), return_exceptions=True
+    )
+    flows = models.Flows(instances=[], unanswered={})
+    for wanted, reply in zip(asked, replies, strict=True):
+        if isinstance(reply, BaseException):
+            flows.unanswered[wanted.name] = str(reply)
+        else:
+            flows.instances.append(
+                models.FlowsOf(instance=wanted.name, service=wanted.service, reply=reply)
+            )
+    return flows
+
+
+def _add_shutdown(api: FastAPI, node: Node, shut_down: Callable[[], None]) -> None:
+    @api.post("/v1/shutdown")
+    async def shutdown() -> models.Status:
+        """Stops all NFs, the data plane and the manager.  The desired state is kept."""
+        await node.stop_all()
+        last = await views.status(node)
+        shut_down()
+        return last

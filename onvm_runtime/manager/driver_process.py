@@ -1,0 +1,145 @@
+# SPDX-License-Identifier: BSD-3-Clause
+"""NFs as plain processes, for hosts without Docker and for tests.
+
+A process is told from others by its environment: ONVM_SOCKET names the instance.
+So nothing has to be written down for the next manager to find it.
+"""
+
+from __future__ import annotations
+
+import os
+import resource
+from pathlib import Path
+
+from onvm_runtime.manager.config import NodeConfig
+from onvm_runtime.manager.driver import Handle, Launch
+from onvm_runtime.manager.failure import DriverError
+from onvm_runtime.manager.logfile import tail
+from onvm_runtime.manager.process import Process
+
+STOP_SECONDS = 3.0
+
+
+class ProcessHandle:
+    """An NF that is a process of this host."""
+
+    def __init__(self, process: Process) -> None:
+        self._process = process
+
+    @property
+    def pid(self) -> int:
+        """Its process."""
+        return self._process.pid
+
+    async def ended(self) -> str:
+        """Waits until it has ended; returns how."""
+        return await self._process.ended()
+
+    async def stop(self) -> None:
+        """Ends it."""
+        await self._process.stop(STOP_SECONDS)
+
+
+class ProcessDriver:
+    """Starts NFs of the catalogue's directory: `<nf>/<nf>`."""
+
+    def __init__(self, config: NodeConfig) -> None:
+        self._config = config
+        self._nfs = config.directories.run / "nf"
+        self._logs = config.directories.log / "nf"
+
+    async def running(self) -> dict[str, Handle]:
+        """The instances of this node that run already, by name."""
+        found: dict[str, Handle] = {}
+        for pid in _pids():
+            name = self._instance_of(pid)
+            process = _watch(pid) if name else None
+            # The pid may be another process by now: what is watched is asked once more.
+            if process and name and self._instance_of(pid) == name:
+                found[name] = ProcessHandle(process)
+            elif process:
+                process.release()
+        return found
+
+    async def start(self, launch: Launch) -> Handle:
+        """Starts an instance; raises DriverError."""
+        program = self._config.catalogue / launch.nf / launch.nf
+        socket = launch.directory / "nf.sock"
+        log = self._log(launch.instance)
+        try:
+            process = Process.spawn(
+                [program], {"ONVM_SOCKET": str(socket)}, log, user=self._config.nf.user
+            )
+        except OSError as error:
+            raise DriverError(f"cannot start {program}: {error.strerror}") from error
+        self._confine(process)
+        return ProcessHandle(process)
+
+    async def remove(self, instance: str) -> None:
+        """Leaves the log: nothing else is left of a process."""
+
+    async def logs(self, instance: str, lines: int) -> str:
+        """The last lines that an instance wrote."""
+        return tail(self._log(instance), lines)
+
+    def _log(self, instance: str) -> Path:
+        return self._logs / f"{instance}.log"
+
+    def _confine(self, process: Process) -> None:
+        """Limits of node.yml.
+
+        RLIMIT_DATA counts private memory only, so the packet region is free.
+        There is no limit of pids: RLIMIT_NPROC counts all NFs of the user together.
+        """
+        memory = self._config.nf.memory
+        try:
+            resource.prlimit(process.pid, resource.RLIMIT_DATA, (memory, memory))
+            resource.prlimit(process.pid, resource.RLIMIT_CORE, (0, 0))
+            if self._config.nf.cpus is not None:
+                os.sched_setaffinity(process.pid, cpus(self._config.nf.cpus))
+        except ProcessLookupError:
+            return  # it has ended, which its watcher will tell
+        except OSError as error:
+            process.release()
+            os.kill(process.pid, 9)
+            raise DriverError(f"cannot limit NF process {process.pid}: {error.strerror}") from error
+
+    def _instance_of(self, pid: int) -> str | None:
+        """Which instance a process is; None when it is none of this node's."""
+        try:
+            if os.getsid(pid) != pid or _owner(pid) != self._config.nf.user:
+                return None
+            environment = Path(f"/proc/{pid}/environ").read_bytes().split(b"\0")
+        except OSError:
+            return None
+        for entry in environment:
+            name, _, value = entry.partition(b"=")
+            path = Path(os.fsdecode(value))
+            if name == b"ONVM_SOCKET" and path.parent.parent == self._nfs:
+                return path.parent.name
+        return None
+
+
+def _pids() -> list[int]:
+    """All processes of the host."""
+    return [int(entry.name) for entry in Path("/proc").iterdir() if entry.name.isdigit()]
+
+
+def _owner(pid: int) -> int:
+    return Path(f"/proc/{pid}").stat().st_uid
+
+
+def _watch(pid: int) -> Process | None:
+    try:
+        return Process(pid)
+    except ProcessLookupError:
+        return None
+
+
+def cpus(text: str) -> set[int]:
+    """The CPUs of a cpuset list such as "0,2-3"."""
+    chosen: set[int] = set()
+    for part in text.split(","):
+        low, _, high = part.partition("-")
+        chosen.update(range(int(low), int(high or low) + 1))
+    return chosen

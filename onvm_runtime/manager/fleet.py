@@ -1,0 +1,160 @@
+# SPDX-License-Identifier: BSD-3-Clause
+"""All instances of a node."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Collection, Iterable
+from typing import Any
+
+from onvm_runtime.chains import Instance as Wanted
+from onvm_runtime.control import Control, DataplaneError
+from onvm_runtime.manager.config import NodeConfig
+from onvm_runtime.manager.driver import Driver, Handle, Launch
+from onvm_runtime.manager.failure import DriverError, Failed, NotFound
+from onvm_runtime.manager.instance import Instance
+
+# An NF handles messages in order, so its answer to this proves that it has read its
+# parameters.  That most NFs know no such question does not matter.
+BARRIER = {"query": "ready"}
+
+log = logging.getLogger(__name__)
+
+
+class Fleet:
+    """The instances by name, and what the data plane is told about them."""
+
+    def __init__(self, config: NodeConfig, driver: Driver) -> None:
+        self._config = config
+        self._driver = driver
+        self._orphans: dict[str, Handle] = {}
+        self._refusals: dict[str, str] = {}
+        self.instances: dict[str, Instance] = {}
+
+    def __getitem__(self, name: str) -> Instance:
+        """The instance of that name; raises NotFound."""
+        try:
+            return self.instances[name]
+        except KeyError:
+            known = ", ".join(self.instances) or "none"
+            raise NotFound(f"there is no NF {name}; there are: {known}") from None
+
+    async def adopt(self, wanted: Iterable[Wanted], stopped: Collection[str]) -> None:
+        """Takes over what runs already; the rest begins with the data plane."""
+        try:
+            running = await self._driver.running()
+        except DriverError as error:
+            log.error("%s; instances are adopted when they are started", error)
+            running = {}
+        for instance in wanted:
+            self.instances[instance.name] = self._make(instance)
+            if instance.name in running and instance.name not in stopped:
+                self.instances[instance.name].begin(running.pop(instance.name))
+        self._orphans = running
+
+    async def restore(self, control: Control, stopped: Collection[str]) -> None:
+        """Makes the data plane expect exactly the instances that shall run."""
+        nfs = (await control.request("status"))["nfs"]
+        states = {nf["name"]: nf["state"] for nf in nfs}
+        wanted = [i for i in self.instances.values() if i.wanted.name not in stopped]
+        names = {instance.wanted.name for instance in wanted}
+        await asyncio.gather(*(_forget(control, name) for name in states.keys() - names))
+        for instance in wanted:
+            await self._expect(control, instance.wanted)
+            if not instance.begun:
+                instance.begin()
+            instance.report(states.get(instance.wanted.name, "expected"))
+        await self._end_orphans()
+
+    def on_event(self, event: dict[str, Any]) -> None:
+        """Passes an `nf` event of the control channel on."""
+        name, state, reason = event["name"], event["state"], event.get("reason")
+        if state == "failed":
+            self._refusals[name] = str(reason)
+        if name in self.instances:
+            self.instances[name].report(state, reason)
+
+    def on_down(self) -> None:
+        """The data plane is gone: nobody is attached."""
+        for instance in self.instances.values():
+            if instance.begun:
+                instance.report("away")
+
+    async def add(self, control: Control, wanted: Wanted) -> Instance:
+        """Has an instance expected, and begins it.  Raises DataplaneError."""
+        await self._expect(control, wanted)
+        instance = self.instances.setdefault(wanted.name, self._make(wanted))
+        instance.begin()
+        return instance
+
+    async def halt(self, control: Control | None, name: str) -> None:
+        """Takes an instance out of the path, then ends it; it stays listed."""
+        if control:
+            await _forget(control, name)
+        await self[name].end()
+
+    async def remove(self, control: Control | None, name: str) -> None:
+        """Halts an instance and removes all traces of it.  Raises DriverError."""
+        await self.halt(control, name)
+        del self.instances[name]
+        await self._driver.remove(name)
+
+    async def reconfigure(self, control: Control, wanted: Wanted) -> None:
+        """Gives an instance other parameters, without a packet lost.
+
+        Raises Failed with the NF's own words when it refuses them, and
+        DataplaneError.
+        """
+        instance = self[wanted.name]
+        self._refusals.pop(wanted.name, None)
+        await self._expect(control, wanted)
+        if instance.state == "running":
+            await _pass_barrier(control, wanted.name)
+            if wanted.name in self._refusals:
+                raise Failed(f"NF {wanted.name} refuses: {self._refusals[wanted.name]}")
+        instance.renew(wanted)
+
+    async def logs(self, name: str, lines: int) -> str:
+        """The last lines that an instance wrote.  Raises NotFound and DriverError."""
+        return await self._driver.logs(self[name].wanted.name, lines)
+
+    def _make(self, wanted: Wanted) -> Instance:
+        directory = self._config.directories.run / "nf" / wanted.name
+        launch = Launch(wanted.name, wanted.service, wanted.nf, directory)
+        return Instance(wanted, launch, self._driver)
+
+    async def _expect(self, control: Control, wanted: Wanted) -> None:
+        await control.request(
+            "nf.expect",
+            name=wanted.name,
+            service=wanted.service,
+            parameters=dict(wanted.parameters),
+            branches=list(wanted.branches),
+            uid=self._config.nf.user,
+            gid=self._config.nf.user,
+            dedicated=self._config.nf.dedicated,
+        )
+
+    async def _end_orphans(self) -> None:
+        orphans, self._orphans = self._orphans, {}
+        for name, handle in orphans.items():
+            log.info("NF %s runs but belongs to no service: it is ended", name)
+            await handle.stop()
+            await self._driver.remove(name)
+
+
+async def _forget(control: Control, name: str) -> None:
+    """Has the data plane forget an NF; one that it does not know is forgotten already."""
+    try:
+        await control.request("nf.forget", name=name)
+    except DataplaneError as error:
+        log.info("NF %s was not forgotten: %s", name, error)
+
+
+async def _pass_barrier(control: Control, name: str) -> None:
+    try:
+        await control.request("nf.query", name=name, request=BARRIER)
+    except DataplaneError:
+        if control.closed:
+            raise

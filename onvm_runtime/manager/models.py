@@ -1,0 +1,194 @@
+# SPDX-License-Identifier: BSD-3-Clause
+"""What the API sends and takes; the OpenAPI document is made from these."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from onvm_runtime.chains.limits import INSTANCES
+
+
+class Model(BaseModel):
+    """Unknown keys of a request are refused."""
+
+    model_config = ConfigDict(extra="forbid", from_attributes=True)
+
+
+class Problem(Model):
+    """One mistake in a file: its place and what to do.  `line` counts from 1."""
+
+    file: str
+    line: int
+    key: str
+    message: str
+
+
+class Error(Model):
+    """Every answer that is no success.  `problems` is empty unless a text was wrong."""
+
+    error: str
+    problems: list[Problem] = []
+
+
+class Version(Model):
+    """Versions of the manager and of the ABI that it shares with the data plane."""
+
+    version: str
+    abi: int
+
+
+class DataplaneStatus(Model):
+    """The data plane.  What it says of itself is null while it does not run.
+
+    state    starting, running, backoff or stopped, for `seconds`
+    reason   why it does not run
+    """
+
+    state: str
+    reason: str | None
+    seconds: float
+    restarts: int
+    pid: int | None = None
+    version: str | None = None
+    dpdk: str | None = None
+    hugepages: bool | None = None
+    buffers: int | None = None
+    buffers_out: int | None = None
+    buffers_free: int | None = None
+    buffer_size: int | None = None
+
+
+class PortStatus(Model):
+    """A port of node.yml.  `error` says why it is not open; it is tried again."""
+
+    name: str
+    kind: str
+    open: bool
+    up: bool
+    mtu: int
+    id: int | None = None
+    mac: str | None = None
+    polled: bool | None = None
+    error: str | None = None
+
+
+class NfStatus(Model):
+    """An instance of an NF.
+
+    state     starting, running, failed, backoff, stopping or stopped, for `seconds`
+    reason    why it is in this state, where there is a reason
+    last_end  how its process ended last
+    pid       its process on the host
+    """
+
+    name: str
+    service: str
+    nf: str
+    state: str
+    reason: str | None
+    last_end: str | None
+    restarts: int
+    seconds: float
+    pid: int | None
+
+
+class ChainStatus(Model):
+    """One direction of a chain.
+
+    id         its number in the data plane
+    draining   no longer in force; packets are still on their way
+    withheld   in the desired state, but not in force: a port is not open
+    """
+
+    name: str
+    id: int
+    reverse: bool
+    path: list[str]
+    egress: str | None
+    default: bool
+    draining: bool
+    withheld: bool
+    in_flight: int
+
+
+class Status(Model):
+    """A node at a glance.  `problems`: sentences about what is not as it should be."""
+
+    node: str
+    version: str
+    runtime: str
+    dataplane: DataplaneStatus
+    ports: list[PortStatus]
+    nfs: list[NfStatus]
+    chains: list[ChainStatus]
+    rollout: bool
+    problems: list[str]
+
+
+class Spec(Model):
+    """The desired state: the text of a chains file and where it came from."""
+
+    source: str
+    text: str
+
+
+class Change(Model):
+    """One service, chain or default that differs; for `changed`, only keys that differ."""
+
+    kind: str
+    name: str
+    action: str
+    before: dict[str, Any]
+    after: dict[str, Any]
+
+
+class Changes(Model):
+    """What applying a text would change."""
+
+    changes: list[Change]
+
+
+class Applied(Model):
+    """What a rollout did.  `drained` is false when packets were still on old chains."""
+
+    changes: list[Change]
+    started: list[str]
+    reconfigured: list[str]
+    ended: list[str]
+    drained: bool
+    seconds: float
+
+
+class Scale(Model):
+    """The number of replicas that a service shall have."""
+
+    replicas: Annotated[int, Field(ge=1, le=INSTANCES)]
+
+
+class Logs(Model):
+    """The last lines that an NF wrote."""
+
+    text: str
+
+
+class Reply(Model):
+    """What an NF answered."""
+
+    reply: Any
+
+
+class FlowsOf(Model):
+    """What one instance knows of flows (nf_images/flow_monitor)."""
+
+    instance: str
+    service: str
+    reply: Any
+
+
+class Flows(Model):
+    """Flows by instance.  `unanswered` says which instances could not be asked, and why."""
+
+    instances: list[FlowsOf]
+    unanswered: dict[str, str]

@@ -1,0 +1,289 @@
+# SPDX-License-Identifier: BSD-3-Clause
+"""From one spec to the next, without a packet that sees half of both.
+
+    check      everything that can be wrong, before anything changes
+    start      instances that are new; they get no packets yet
+    configure  instances whose parameters differ
+    keep       the new desired state: from here on a restarted manager goes forward
+    switch     the data plane takes all chains and rules at once
+    drain      until no packet is on a chain that is gone
+    end        instances that nobody needs
+
+Whatever fails up to the switch is undone, in reverse order.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import time
+from collections.abc import Callable, Iterator
+from contextlib import AsyncExitStack, contextmanager
+from dataclasses import dataclass, replace
+
+from onvm_runtime.chains import (
+    Catalogue,
+    Change,
+    LabSpec,
+    OutOfIds,
+    Problem,
+    SpecError,
+    check,
+    compile_plan,
+    diff,
+    instances,
+)
+from onvm_runtime.chains import Instance as Wanted
+from onvm_runtime.control import Control, DataplaneError
+from onvm_runtime.manager import edits
+from onvm_runtime.manager.failure import Conflict, Failed, ManagerError, Unavailable
+from onvm_runtime.manager.fleet import Fleet
+from onvm_runtime.manager.in_force import InForce
+from onvm_runtime.manager.instance import Instance as Running
+from onvm_runtime.manager.ports import Ports
+from onvm_runtime.manager.state import Desired, StateFile
+
+START_SECONDS = 30.0  # for all new instances to start and attach
+DRAIN_SECONDS = 10.0
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What a rollout did.  `drained` is False when packets were still on old chains."""
+
+    changes: list[Change]
+    started: list[str]
+    reconfigured: list[str]
+    ended: list[str]
+    drained: bool
+    seconds: float
+
+
+class Rollouts:
+    """One rollout at a time."""
+
+    def __init__(
+        self, catalogue: Catalogue, ports: Ports, fleet: Fleet, in_force: InForce, kept: StateFile
+    ) -> None:
+        self.desired = kept.read()
+        self.busy = False
+        self._catalogue = catalogue
+        self._ports = ports
+        self._fleet = fleet
+        self._in_force = in_force
+        self._kept = kept
+
+    def check(self, text: str, source: str) -> LabSpec:
+        """Reads a spec against this node; raises SpecError with all problems."""
+        spec = check(text, source, self._catalogue, list(self._ports.wanted))
+        _refuse_other_nfs(self.desired.spec, spec)
+        return spec
+
+    def diff(self, text: str, source: str) -> list[Change]:
+        """What applying the text would change; raises SpecError."""
+        return diff(self.desired.spec, self.check(text, source))
+
+    async def apply(self, control: Control, text: str, source: str) -> Outcome:
+        """Makes the text the desired state, or changes nothing.
+
+        Raises SpecError, Conflict while another rollout runs, NoSpace, Failed and
+        Unavailable.
+        """
+        with self._exclusively():
+            return await self._roll(control, text, source)
+
+    async def edit(self, control: Control, change: Callable[[LabSpec], LabSpec]) -> Outcome:
+        """Applies the present spec with a change, written out anew.  Raises as `apply` does."""
+        with self._exclusively():
+            text = edits.write(change(self.desired.spec))
+            return await self._roll(control, text, edits.source(self.desired.source))
+
+    async def stop(self, control: Control, name: str) -> None:
+        """Stops an instance until `start`.  Raises NotFound, Conflict, NoSpace."""
+        with self._exclusively():
+            instance = self._fleet[name]
+            self._keep(replace(self.desired, stopped=self.desired.stopped | {name}))
+            await self._fleet.halt(control, instance.wanted.name)
+
+    async def start(self, control: Control, name: str) -> None:
+        """Starts an instance at once; one that runs or starts is left alone.
+
+        Raises NotFound, Conflict, NoSpace and Unavailable.
+        """
+        with self._exclusively():
+            instance = self._fleet[name]
+            self._keep(replace(self.desired, stopped=self.desired.stopped - {name}))
+            if instance.state not in ("starting", "running"):
+                await self._begin_anew(control, instance)
+
+    async def restart(self, control: Control, name: str) -> None:
+        """Ends an instance's process and starts another.  Raises as `start` does."""
+        with self._exclusively():
+            instance = self._fleet[name]
+            self._keep(replace(self.desired, stopped=self.desired.stopped - {name}))
+            await self._begin_anew(control, instance)
+
+    async def _begin_anew(self, control: Control, instance: Running) -> None:
+        if instance.begun:
+            await self._fleet.halt(control, instance.wanted.name)
+        with _explained(control):
+            await self._fleet.add(control, instance.wanted)
+
+    async def _roll(self, control: Control, text: str, source: str) -> Outcome:
+        began = time.monotonic()
+        old, spec = self.desired, self.check(text, source)
+        self._need_ports(spec)
+        new = self._desire(spec, text, source)
+        steps = Steps.between(old, new)
+        with _explained(control):
+            await self._switch(control, old, new, steps)
+        drained = await self._finish(control, steps)
+        outcome = Outcome(
+            changes=diff(old.spec, spec),
+            started=[wanted.name for wanted in steps.new],
+            reconfigured=[wanted.name for wanted, _ in steps.changed],
+            ended=steps.gone,
+            drained=drained,
+            seconds=time.monotonic() - began,
+        )
+        log.info("applied %s: %d changes", source, len(outcome.changes))
+        return outcome
+
+    def _need_ports(self, spec: LabSpec) -> None:
+        """Refuses chains whose ports are not open: they could not work."""
+        needed = {match.port for chain in spec.chains for match in chain.match}
+        needed |= {chain.egress for chain in spec.chains}
+        for name, error in self._ports.errors.items():
+            if name in needed:
+                raise Conflict(f"port {name} is not open: {error}")
+
+    def _desire(self, spec: LabSpec, text: str, source: str) -> Desired:
+        try:
+            plan = compile_plan(spec, self.desired.plan, self._in_force.draining)
+        except OutOfIds as error:
+            raise Conflict(str(error)) from error
+        names = {wanted.name for wanted in instances(spec)}
+        return Desired(source, text, spec, plan, self.desired.stopped & names)
+
+    async def _switch(self, control: Control, old: Desired, new: Desired, steps: Steps) -> None:
+        async with AsyncExitStack() as undo:
+            for wanted in steps.new:
+                undo.push_async_callback(self._remove, control, wanted.name)
+                await self._fleet.add(control, wanted)
+            await self._until_running([wanted.name for wanted in steps.new])
+            for wanted, before in steps.changed:
+                undo.push_async_callback(self._reconfigure_back, control, before)
+                await self._fleet.reconfigure(control, wanted)
+            await self._until_running([wanted.name for wanted, _ in steps.changed])
+            self._keep(new)
+            undo.callback(self._keep_again, old)
+            if new.plan != old.plan:
+                await self._in_force.send(control, new.plan, self._ports.open())
+            undo.pop_all()
+
+    async def _until_running(self, names: list[str]) -> None:
+        settling = [asyncio.create_task(self._fleet[name].settled()) for name in names]
+        if settling:
+            await asyncio.wait(settling, timeout=START_SECONDS)
+        for name, task in zip(names, settling, strict=True):
+            task.cancel()
+            instance = self._fleet[name]
+            if instance.state == "failed":
+                raise Failed(f"NF {name} refuses its parameters: {instance.reason}")
+            if instance.state != "running":
+                raise Failed(f"NF {name} {instance.reason or 'does not attach'}")
+
+    async def _finish(self, control: Control, steps: Steps) -> bool:
+        drained = await self._in_force.drain(DRAIN_SECONDS)
+        if not drained:
+            log.warning("chains %s still have packets on their way", self._in_force.draining)
+        await asyncio.gather(*(self._remove(control, name) for name in steps.gone))
+        return drained
+
+    async def _remove(self, control: Control, name: str) -> None:
+        try:
+            if name in self._fleet.instances:
+                await self._fleet.remove(control, name)
+        except ManagerError as error:
+            log.error("NF %s is not removed: %s", name, error)
+
+    async def _reconfigure_back(self, control: Control, before: Wanted) -> None:
+        try:
+            await self._fleet.reconfigure(control, before)
+        except (ManagerError, DataplaneError) as error:
+            log.error("NF %s did not take its old parameters back: %s", before.name, error)
+
+    def _keep(self, desired: Desired) -> None:
+        self._kept.write(desired)
+        self.desired = desired
+
+    def _keep_again(self, old: Desired) -> None:
+        self.desired = old
+        try:
+            self._kept.write(old)
+        except ManagerError as error:
+            log.error("%s", error)
+
+    @contextmanager
+    def _exclusively(self) -> Iterator[None]:
+        if self.busy:
+            raise Conflict("a rollout is under way: try again when it is done")
+        self.busy = True
+        try:
+            yield
+        finally:
+            self.busy = False
+
+
+@dataclass(frozen=True)
+class Steps:
+    """What has to be done to instances.  `changed`: each as it shall be, and as it was."""
+
+    new: list[Wanted]
+    changed: list[tuple[Wanted, Wanted]]
+    gone: list[str]
+
+    @classmethod
+    def between(cls, old: Desired, new: Desired) -> Steps:
+        """The steps from one desired state to another; stopped instances stay as they are."""
+        before = {wanted.name: wanted for wanted in instances(old.spec)}
+        after = [wanted for wanted in instances(new.spec) if wanted.name not in new.stopped]
+        names = {wanted.name for wanted in instances(new.spec)}
+        return cls(
+            new=[wanted for wanted in after if wanted.name not in before],
+            changed=[
+                (wanted, before[wanted.name])
+                for wanted in after
+                if wanted != before.get(wanted.name, wanted)
+            ],
+            gone=[name for name in before if name not in names],
+        )
+
+
+@contextmanager
+def _explained(control: Control) -> Iterator[None]:
+    """Turns a failure of the data plane into what a user of the API is told."""
+    try:
+        yield
+    except DataplaneError as error:
+        if control.closed:
+            raise Unavailable(f"the data plane ended meanwhile ({error}): try again") from error
+        raise Failed(f"the data plane refused: {error}") from error
+
+
+def _refuse_other_nfs(old: LabSpec, new: LabSpec) -> None:
+    """A service keeps its NF: its instances could not change theirs without a gap."""
+    problems = [
+        Problem(
+            new.places.file,
+            new.places.line(f"services.{name}.nf"),
+            f"services.{name}.nf",
+            f"is {old.services[name].nf} in the running service: give the service another name",
+        )
+        for name, service in new.services.items()
+        if name in old.services and old.services[name].nf != service.nf
+    ]
+    if problems:
+        raise SpecError(problems)

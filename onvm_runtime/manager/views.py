@@ -1,0 +1,156 @@
+# SPDX-License-Identifier: BSD-3-Clause
+"""The node as the API shows it."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterable
+from typing import Any
+
+from onvm_runtime.chains import Plan
+from onvm_runtime.control import DataplaneError
+from onvm_runtime.manager import models
+from onvm_runtime.manager.failure import Unavailable
+from onvm_runtime.manager.node import Node
+from onvm_runtime.manager.version import VERSION
+from onvm_runtime.telemetry.prometheus import ManagerFacts, NfFacts
+
+_NOTHING: dict[str, Any] = {"ports": [], "nfs": [], "chains": [], "buffers": {}}
+
+
+async def status(node: Node) -> models.Status:
+    """All of a node.  A data plane that does not run is shown, not raised."""
+    plane = await _ask(node)
+    return models.Status(
+        node=node.config.node,
+        version=VERSION,
+        runtime=node.config.runtime,
+        dataplane=_dataplane(node, plane),
+        ports=_ports(node, plane),
+        nfs=nfs(node),
+        chains=_chains(node, plane),
+        rollout=node.rollouts.busy,
+        problems=list(_problems(node)),
+    )
+
+
+async def ports(node: Node) -> list[models.PortStatus]:
+    """The ports of node.yml."""
+    return _ports(node, await _ask(node))
+
+
+async def chains(node: Node) -> list[models.ChainStatus]:
+    """Chains in force, then those that drain, then those that wait for a port."""
+    return _chains(node, await _ask(node))
+
+
+def nfs(node: Node) -> list[models.NfStatus]:
+    """The instances."""
+    return [
+        models.NfStatus(
+            name=instance.wanted.name,
+            service=instance.wanted.service,
+            nf=instance.wanted.nf,
+            state=instance.state,
+            reason=instance.reason,
+            last_end=instance.last_end,
+            restarts=instance.restarts,
+            seconds=time.monotonic() - instance.since,
+            pid=instance.pid,
+        )
+        for instance in node.fleet.instances.values()
+    ]
+
+
+async def facts(node: Node) -> ManagerFacts:
+    """What the manager contributes to /metrics."""
+    return ManagerFacts(
+        version=VERSION,
+        dataplane_up=node.dataplane.state == "running",
+        dataplane_restarts=node.dataplane.restarts,
+        nfs=tuple(NfFacts(nf.name, nf.service, nf.state, nf.restarts) for nf in nfs(node)),
+        ports_up=tuple((port.name, port.up) for port in await ports(node)),
+    )
+
+
+async def _ask(node: Node) -> dict[str, Any]:
+    try:
+        return await node.control().request("status")
+    except (Unavailable, DataplaneError):
+        return _NOTHING
+
+
+def _dataplane(node: Node, plane: dict[str, Any]) -> models.DataplaneStatus:
+    buffers = plane["buffers"]
+    identity = {key: value for key, value in node.dataplane.identity.items() if key != "abi"}
+    return models.DataplaneStatus(
+        state=node.dataplane.state,
+        reason=node.dataplane.reason,
+        seconds=time.monotonic() - node.dataplane.since,
+        restarts=node.dataplane.restarts,
+        buffers_out=buffers.get("out"),
+        buffers_free=buffers.get("free"),
+        **identity,
+    )
+
+
+def _ports(node: Node, plane: dict[str, Any]) -> list[models.PortStatus]:
+    there = {port["name"]: port for port in plane["ports"]}
+    return [
+        models.PortStatus(
+            name=name,
+            kind=request["kind"],
+            open=name in there,
+            up=there.get(name, {}).get("up", False),
+            mtu=there.get(name, request)["mtu"],
+            id=there.get(name, {}).get("id"),
+            mac=there.get(name, {}).get("mac"),
+            polled=there.get(name, {}).get("polled"),
+            error=node.ports.errors.get(name),
+        )
+        for name, request in node.ports.wanted.items()
+    ]
+
+
+def _chains(node: Node, plane: dict[str, Any]) -> list[models.ChainStatus]:
+    plan = node.rollouts.desired.plan
+    shown = {chain["id"] for chain in plane["chains"]}
+    waiting = [
+        {"id": chain.id, "name": chain.name, "reverse": _is_back(plan, chain.id)}
+        for chain in plan.chains
+        if chain.id not in shown
+    ]
+    return [_chain(node, plan, chain) for chain in [*plane["chains"], *waiting]]
+
+
+def _chain(node: Node, plan: Plan, shown: dict[str, Any]) -> models.ChainStatus:
+    planned = next((chain for chain in plan.chains if chain.id == shown["id"]), None)
+    path = planned.path if planned else node.in_force.paths.get(shown["id"], ())
+    return models.ChainStatus(
+        name=shown["name"],
+        id=shown["id"],
+        reverse=shown["reverse"],
+        path=list(path),
+        egress=planned.egress if planned else None,
+        default=shown["id"] == plan.default_chain,
+        draining=shown.get("draining", False),
+        withheld=shown["name"] in node.in_force.withheld,
+        in_flight=shown.get("in_flight", 0),
+    )
+
+
+def _is_back(plan: Plan, chain: int) -> bool:
+    return any(other.reverse == chain for other in plan.chains)
+
+
+def _problems(node: Node) -> Iterable[str]:
+    if node.dataplane.state != "running":
+        yield f"the data plane does not run: {node.dataplane.reason or 'it is starting'}"
+    yield from node.dataplane.differences()
+    for name, error in node.ports.errors.items():
+        yield f"port {name} is not open: {error}"
+    for name in node.in_force.withheld:
+        yield f"chain {name} is not in force: it waits for a port"
+    for instance in node.fleet.instances.values():
+        if instance.state in ("failed", "backoff"):
+            yield f"NF {instance.wanted.name}: {instance.reason}"
