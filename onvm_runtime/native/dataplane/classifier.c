@@ -108,37 +108,45 @@ classify_known(struct classifier *classifier, const struct lookup *lookup, uint3
     return true;
 }
 
-/* Parses and hashes the frame, and starts loading its bucket. */
-static inline bool
-lookup_begin(const struct classifier *classifier, uint8_t port, const struct rte_mbuf *frame,
-             struct lookup *lookup)
+/* Parses the burst into `lookup`; returns how many are well-formed, `place` says which. */
+static inline uint16_t
+parse_burst(uint8_t port, struct rte_mbuf **frames, uint16_t count, struct lookup *lookup,
+            uint16_t *place)
 {
-    if (!frame_parse(rte_pktmbuf_mtod(frame, const uint8_t *), rte_pktmbuf_data_len(frame), port,
-                     &lookup->fields))
-        return false;
-    lookup->hash = flow_table_hash(classifier->flows, &lookup->fields.flow);
-    flow_table_prefetch(classifier->flows, lookup->hash.place);
-    return true;
+    uint16_t n = 0;
+
+    for (uint16_t i = 0; i < count; i++) {
+        place[n] = i;
+        n += frame_parse(rte_pktmbuf_mtod(frames[i], const uint8_t *),
+                         rte_pktmbuf_data_len(frames[i]), port, &lookup[n].fields);
+    }
+    return n;
 }
 
+/*
+ * In passes over the burst, so that loads of one frame run while others are worked on.
+ * Hashing is a pass of its own because it reads in words what parsing wrote in bytes.
+ */
 void
 classifier_classify(struct classifier *classifier, uint8_t port, struct rte_mbuf **frames,
                     uint16_t count, uint32_t now, struct classification *results)
 {
     struct lookup lookup[ONVM_BURST];
-    uint16_t parsed[ONVM_BURST], known = 0, n = 0; /* parsed: their places in the burst */
+    uint16_t place[ONVM_BURST], known = 0, n;
 
-    for (uint16_t i = 0; i < count; i++)
-        rte_prefetch0(rte_pktmbuf_mtod(frames[i], void *));
     for (uint16_t i = 0; i < count; i++) {
+        rte_prefetch0(rte_pktmbuf_mtod(frames[i], void *));
         results[i] = dropped(ONVM_DROP_malformed, 0);
-        parsed[n] = i;
-        n += lookup_begin(classifier, port, frames[i], &lookup[n]);
+    }
+    n = parse_burst(port, frames, count, lookup, place);
+    for (uint16_t i = 0; i < n; i++) {
+        lookup[i].hash = flow_table_hash(classifier->flows, &lookup[i].fields.flow);
+        flow_table_prefetch(classifier->flows, lookup[i].hash.place);
     }
     for (uint16_t i = 0; i < n; i++)
         flow_table_prefetch_entry(classifier->flows, lookup[i].hash.place);
     for (uint16_t i = 0; i < n; i++) {
-        struct classification *result = &results[parsed[i]];
+        struct classification *result = &results[place[i]];
 
         if (classify_known(classifier, &lookup[i], now, result))
             known++;

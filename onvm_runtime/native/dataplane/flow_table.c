@@ -20,11 +20,11 @@ struct flow_entry {
 };
 
 struct flow_bucket {
-    uint16_t signature[WAYS]; /* 0: empty */
+    uint8_t signature[WAYS]; /* 0: empty; compared all at once, as one word */
     uint16_t target[WAYS];
     uint32_t seen[WAYS];
-    struct flow_entry entry[WAYS];
-} __attribute__((aligned(64)));
+    struct flow_entry entry[WAYS] __attribute__((aligned(64)));
+};
 
 _Static_assert(sizeof(struct flow_entry) == 64, "a hit touches one line of entries");
 _Static_assert(sizeof(struct flow_bucket) == 64 * (1 + WAYS), "and one of signatures");
@@ -130,61 +130,64 @@ bucket_at(const struct flow_table *table, uint32_t place)
     return &table->bucket[place & table->mask];
 }
 
-/* The bits that a bucket's number of up to 2^24 leaves, and never 0. */
-static inline uint16_t
+/* Of the bits that a bucket's number of up to 2^24 leaves, and never 0. */
+static inline uint8_t
 signature_of(uint32_t place)
 {
-    return (uint16_t)(place >> 16 | 1);
+    uint8_t signature = (uint8_t)(place >> 24);
+
+    return signature != 0 ? signature : 1;
 }
 
-/* Bit 16 w + 15 is set if lane w equals; a lane above an equal one may be set in error. */
+/*
+ * Ways that may hold the signature: bit 8 w + 7 for way w.  A way above one that
+ * does hold it may be there in error, so keys are compared anyhow.
+ */
 static inline uint64_t
-lanes_equal(const uint16_t *lanes, uint16_t value)
+candidates(const struct flow_bucket *bucket, uint8_t signature)
 {
+    const uint64_t ones = 0x0101010101010101ull;
     uint64_t difference;
 
-    memcpy(&difference, lanes, sizeof(difference));
-    difference ^= value * 0x0001000100010001ull;
-    return (difference - 0x0001000100010001ull) & ~difference & 0x8000800080008000ull;
+    memcpy(&difference, bucket->signature, sizeof(difference));
+    difference ^= signature * ones;
+    return (difference - ones) & ~difference & ones << 7;
 }
 
-/* Ways that may hold the signature, as a set of bits. */
 static inline unsigned
-candidates(const struct flow_bucket *bucket, uint16_t signature)
+first_way(uint64_t set)
 {
-    const uint64_t gather = 0x0000200040008001ull; /* bits 0, 16, 32, 48 to 45 to 48 */
-    uint64_t low = lanes_equal(bucket->signature, signature) >> 15;
-    uint64_t high = lanes_equal(bucket->signature + 4, signature) >> 15;
-
-    low = (low * gather) >> 45 & 15;
-    high = (high * gather) >> 45 & 15;
-    return (unsigned)(low | high << 4);
+    return (unsigned)__builtin_ctzll(set) / 8;
 }
 
+static inline uint64_t
+load64(const void *at)
+{
+    uint64_t word;
+
+    memcpy(&word, at, sizeof(word));
+    return word;
+}
+
+/* Word by word, the last ones overlapping: the compiler's memcmp would be a call. */
 static inline bool
 same_key(const struct flow_entry *entry, const struct flow_key *key)
 {
-    uint64_t a[5], b[5];
-    uint32_t last_a, last_b;
+    const uint8_t *a = (const uint8_t *)&entry->key, *b = (const uint8_t *)key;
+    uint64_t difference = load64(a + sizeof(*key) - 8) ^ load64(b + sizeof(*key) - 8);
 
-    memcpy(a, entry, sizeof(a));
-    memcpy(b, key, sizeof(b));
-    memcpy(&last_a, (const uint8_t *)entry + sizeof(a), sizeof(last_a));
-    memcpy(&last_b, (const uint8_t *)key + sizeof(b), sizeof(last_b));
-    return ((a[0] ^ b[0]) | (a[1] ^ b[1]) | (a[2] ^ b[2]) | (a[3] ^ b[3]) | (a[4] ^ b[4]) |
-            (last_a ^ last_b)) == 0;
+    for (unsigned i = 0; i < sizeof(*key) / 8; i++)
+        difference |= load64(a + i * 8) ^ load64(b + i * 8);
+    return difference == 0;
 }
 
 /* The way that holds the key, of whatever generation; WAYS: none. */
 static inline unsigned
 find_way(const struct flow_bucket *bucket, const struct flow_key *key, uint32_t place)
 {
-    for (unsigned set = candidates(bucket, signature_of(place)); set != 0; set &= set - 1) {
-        unsigned way = (unsigned)__builtin_ctz(set);
-
-        if (same_key(&bucket->entry[way], key))
-            return way;
-    }
+    for (uint64_t set = candidates(bucket, signature_of(place)); set != 0; set &= set - 1)
+        if (same_key(&bucket->entry[first_way(set)], key))
+            return first_way(set);
     return WAYS;
 }
 
@@ -198,10 +201,10 @@ void
 flow_table_prefetch_entry(const struct flow_table *table, uint32_t place)
 {
     const struct flow_bucket *bucket = bucket_at(table, place);
-    unsigned set = candidates(bucket, signature_of(place));
+    uint64_t set = candidates(bucket, signature_of(place));
 
     if (set != 0)
-        __builtin_prefetch(&bucket->entry[__builtin_ctz(set)]);
+        __builtin_prefetch(&bucket->entry[first_way(set)]);
 }
 
 /* A rule entry counts for the rules that made it and the MAC addresses it was made for. */

@@ -152,8 +152,8 @@ ethernet_locate(const uint8_t *frame, uint32_t length, struct frame_layout *layo
     return true;
 }
 
-bool
-frame_locate(const uint8_t *frame, uint32_t length, struct frame_layout *layout)
+static inline bool
+locate(const uint8_t *frame, uint32_t length, struct frame_layout *layout)
 {
     bool located;
 
@@ -169,6 +169,12 @@ frame_locate(const uint8_t *frame, uint32_t length, struct frame_layout *layout)
         return true;
     }
     return located && (layout->fragment || transport_fits(frame, layout));
+}
+
+bool
+frame_locate(const uint8_t *frame, uint32_t length, struct frame_layout *layout)
+{
+    return locate(frame, length, layout);
 }
 
 static void
@@ -284,7 +290,7 @@ frame_parse(const uint8_t *frame, uint32_t length, uint8_t port, struct frame_fi
 {
     struct frame_layout layout;
 
-    if (!frame_locate(frame, length, &layout))
+    if (!locate(frame, length, &layout))
         return false;
     *fields = (struct frame_fields){.flow.port = port, .ethertype = layout.ethertype};
     memcpy(fields->destination_mac, frame, FRAME_MACS);
