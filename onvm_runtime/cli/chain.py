@@ -30,7 +30,7 @@ _SIGNS = {"added": ("+", "green"), "removed": ("-", "red"), "changed": ("~", "ye
 def ls(ctx: typer.Context, as_json: AsJson = False) -> None:
     """Lists chains, both directions of each, and what is in them now."""
     session = begin(ctx, as_json)
-    session.show(session.manager.get("/v1/chains"), _chains)
+    session.show(session.manager.get("/v1/chains"), draw)
 
 
 @app.command()
@@ -47,14 +47,14 @@ def diff(ctx: typer.Context, file: ChainsFile, as_json: AsJson = False) -> None:
 def apply(ctx: typer.Context, file: ChainsFile, as_json: AsJson = False) -> None:
     """Puts a chains file into effect, all of it or nothing."""
     session = begin(ctx, as_json)
-    session.show(session.manager.post("/v1/chains/apply", _request(file)), _changes)
+    session.show(session.manager.post("/v1/chains/apply", _request(file)), applied)
 
 
 @app.command()
 def rm(ctx: typer.Context, name: str, as_json: AsJson = False) -> None:
     """Removes one chain; its services stay."""
     session = begin(ctx, as_json)
-    session.show(session.manager.delete(f"/v1/chains/{name}"), _changes)
+    session.show(session.manager.delete(f"/v1/chains/{name}"), applied)
 
 
 @app.command()
@@ -96,10 +96,11 @@ def _request(file: str) -> dict[str, str]:
         ) from error
 
 
-def _chains(answer: Any) -> RenderableType:
+def draw(chains: Any) -> RenderableType:
+    """The table of chains."""
     return table(
         ("CHAIN", "DIRECTION", "#ID", "PATH", "EGRESS", "STATE", "#IN FLIGHT"),
-        [_chain(chain) for chain in answer["chains"]],
+        [_chain(chain) for chain in chains],
     )
 
 
@@ -110,15 +111,38 @@ def _chain(chain: Mapping[str, Any]) -> tuple[object, ...]:
         chain["id"],
         " → ".join(chain["path"]) or "(wire)",
         chain["egress"],
-        "drains" if chain["draining"] else "in use",
+        _state(chain),
         chain["in_flight"],
     )
 
 
+def _state(chain: Mapping[str, Any]) -> str:
+    if chain["draining"]:
+        return "drains"
+    if chain["withheld"]:
+        return "waits for a port"
+    return "default" if chain["default"] else "in force"
+
+
 def _changes(answer: Any) -> RenderableType:
-    if not answer["changes"]:
-        return "nothing changes"
-    return Text("\n").join(line for change in answer["changes"] for line in _change(change))
+    lines = [line for change in answer["changes"] for line in _change(change)]
+    return Text("\n").join(lines or [Text("nothing changes")])
+
+
+def applied(answer: Any) -> RenderableType:
+    """What a rollout did."""
+    return Text("\n").join(_outcome(answer))
+
+
+def _outcome(answer: Mapping[str, Any]) -> Iterator[Text]:
+    for change in answer["changes"]:
+        yield from _change(change)
+    for word in ("started", "reconfigured", "ended"):
+        if answer[word]:
+            yield Text(f"{word}: {', '.join(answer[word])}")
+    if not answer["drained"]:
+        yield Text("packets are still on their way on old chains; they finish there", "yellow")
+    yield Text(f"in force after {answer['seconds']:.2f} s")
 
 
 def _change(change: Mapping[str, Any]) -> Iterator[Text]:

@@ -11,8 +11,9 @@ import typer
 from rich.console import RenderableType
 from rich.text import Text
 
+from onvm_runtime.cli.chain import applied
 from onvm_runtime.cli.session import AsJson, begin
-from onvm_runtime.cli.table import table
+from onvm_runtime.cli.table import duration, table
 
 app = typer.Typer(no_args_is_help=True)
 
@@ -20,101 +21,101 @@ Instance = Annotated[str, typer.Argument(help="Name of an NF, such as firewall-1
 
 
 @app.command()
-def ls(
-    ctx: typer.Context,
-    catalogue: Annotated[
-        bool, typer.Option("--catalogue", help="List what can be run, not what runs.")
-    ] = False,
-    as_json: AsJson = False,
-) -> None:
+def ls(ctx: typer.Context, as_json: AsJson = False) -> None:
     """Lists the NFs of this node."""
     session = begin(ctx, as_json)
-    answer = session.manager.get("/v1/catalogue" if catalogue else "/v1/nfs")
-    session.show(answer, _catalogue if catalogue else _running)
+    session.show(session.manager.get("/v1/nfs"), draw)
 
 
 @app.command()
 def start(ctx: typer.Context, instance: Instance, as_json: AsJson = False) -> None:
-    """Starts an NF that was stopped."""
-    session = begin(ctx, as_json)
-    session.show(session.manager.post(f"/v1/nfs/{instance}/start"), _done(f"{instance} starts"))
+    """Starts an NF that was stopped, or that waits to be tried again."""
+    _do(ctx, instance, "start", as_json)
 
 
 @app.command()
 def stop(ctx: typer.Context, instance: Instance, as_json: AsJson = False) -> None:
     """Stops an NF until it is started again; its flows go to the other replicas."""
+    _do(ctx, instance, "stop", as_json)
+
+
+@app.command()
+def restart(ctx: typer.Context, instance: Instance, as_json: AsJson = False) -> None:
+    """Ends an NF and starts it anew."""
+    _do(ctx, instance, "restart", as_json)
+
+
+def _do(ctx: typer.Context, instance: str, what: str, as_json: bool) -> None:
     session = begin(ctx, as_json)
-    session.show(session.manager.post(f"/v1/nfs/{instance}/stop"), _done(f"{instance} stops"))
+    session.show(session.manager.post(f"/v1/nfs/{instance}/{what}"), draw)
 
 
 @app.command()
 def scale(
     ctx: typer.Context,
     service: Annotated[str, typer.Argument(help="Name of a service.")],
-    replicas: Annotated[int, typer.Argument(min=1, help="How many NFs it shall have.")],
+    replicas: Annotated[int, typer.Argument(min=1, max=256, help="How many NFs it shall have.")],
     as_json: AsJson = False,
 ) -> None:
     """Sets how many NFs a service has."""
     session = begin(ctx, as_json)
     answer = session.manager.post(f"/v1/services/{service}/scale", {"replicas": replicas})
-    session.show(answer, _done(f"{service} has {replicas} replicas"))
+    session.show(answer, applied)
 
 
 @app.command()
 def logs(
     ctx: typer.Context,
     instance: Instance,
-    lines: Annotated[int, typer.Option("--lines", "-n", min=1, help="How many, the last.")] = 100,
+    lines: Annotated[
+        int, typer.Option("--lines", "-n", min=1, max=10000, help="How many, the last.")
+    ] = 100,
     as_json: AsJson = False,
 ) -> None:
     """Shows what an NF printed."""
     session = begin(ctx, as_json)
     answer = session.manager.get(f"/v1/nfs/{instance}/logs", lines=lines)
-    session.show(answer, lambda said: Text("\n".join(said["lines"])))
+    session.show(answer, lambda said: Text(said["text"].rstrip("\n")))
 
 
 @app.command()
 def query(
     ctx: typer.Context,
     instance: Instance,
-    request: Annotated[str, typer.Argument(help="JSON in the NF's own form: see its page.")],
+    request: Annotated[str, typer.Argument(help="A JSON object in the NF's own form.")],
     as_json: AsJson = False,
 ) -> None:
-    """Asks an NF something, in its own form."""
+    """Asks an NF something; its README says what it can be asked."""
     session = begin(ctx, as_json)
-    answer = session.manager.post(f"/v1/nfs/{instance}/query", _json(request))
-    session.show(answer, lambda reply: Text(json.dumps(reply, indent=2)))
+    answer = session.manager.post(f"/v1/nfs/{instance}/query", _object(request))
+    session.show(answer["reply"], lambda reply: Text(json.dumps(reply, indent=2)))
 
 
-def _json(text: str) -> Any:
+def _object(text: str) -> dict[str, Any]:
     try:
-        return json.loads(text)
+        value = json.loads(text)
     except ValueError as error:
         raise typer.BadParameter(f"not JSON: {error}", param_hint="REQUEST") from None
+    if not isinstance(value, dict):
+        raise typer.BadParameter('must be an object, such as {"query": "x"}', param_hint="REQUEST")
+    return value
 
 
-def _done(sentence: str) -> Any:
-    return lambda _: sentence
-
-
-def _running(answer: Any) -> RenderableType:
+def draw(nfs: Any) -> RenderableType:
+    """The table of NFs."""
     return table(
-        ("NF", "SERVICE", "RUNS", "STATE", "#PID", "#RESTARTS", "REASON"),
-        [_nf(nf) for nf in answer["nfs"]],
+        ("NF", "SERVICE", "RUNS", "STATE", "#FOR", "#PID", "#RESTARTS", "REASON"), map(_row, nfs)
     )
 
 
-def _nf(nf: Mapping[str, Any]) -> tuple[object, ...]:
+def _row(nf: Mapping[str, Any]) -> tuple[object, ...]:
     return (
         nf["name"],
         nf["service"],
         nf["nf"],
         nf["state"],
-        nf["pid"],
+        duration(nf["seconds"]),
+        str(nf["pid"] or ""),
         nf["restarts"],
-        nf["reason"],
+        nf["reason"] or nf["last_end"],
     )
-
-
-def _catalogue(answer: Any) -> RenderableType:
-    return table(("NF", "WHAT IT DOES"), [(e["name"], e["summary"]) for e in answer["nfs"]])

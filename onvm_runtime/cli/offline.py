@@ -29,17 +29,20 @@ def read_node(path: Path) -> NodeConfig:
 
 
 def read_catalogue(directory: Path) -> Catalogue:
-    """Reads every nf.yml of a catalogue; raises CommandError or SpecInvalid."""
-    files = sorted(directory.glob("*/nf.yml"))
-    if not files:
+    """The NFs in a folder; raises CommandError without any, SpecInvalid with a wrong one."""
+    # Here and not above: it loads the Docker SDK, which takes longer than most commands.
+    from onvm_runtime.manager.node import read_catalogue as read
+
+    try:
+        catalogue = read(directory)
+    except SpecError as error:
+        raise refusal(f"the catalogue in {directory} cannot be used", error) from error
+    if not catalogue:
         raise CommandError(
             f"there is no NF in {directory}",
             remedy="Run site.yml, or name the folder of the NFs by --catalogue.",
         )
-    try:
-        return Catalogue.load((str(file), file.read_text(encoding="utf-8")) for file in files)
-    except SpecError as error:
-        raise refusal(f"the catalogue in {directory} cannot be used", error) from error
+    return catalogue
 
 
 def refusal(error: str, cause: SpecError) -> SpecInvalid:

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 import typer
@@ -23,14 +24,18 @@ def port() -> None:
 def ls(ctx: typer.Context, as_json: AsJson = False) -> None:
     """Lists ports, and why one is not open."""
     session = begin(ctx, as_json)
-    session.show(session.manager.get("/v1/ports"), _draw)
+    session.show(session.manager.get("/v1/ports"), draw)
 
 
-def _draw(answer: Any) -> RenderableType:
+def draw(ports: Any) -> RenderableType:
+    """The table of ports."""
     return table(
         ("PORT", "KIND", "LINK", "MAC", "#MTU", "ERROR"),
-        [
-            (p["name"], p["kind"], "up" if p["up"] else "down", p["mac"], p["mtu"], p["error"])
-            for p in answer["ports"]
-        ],
+        [(p["name"], p["kind"], _link(p), p["mac"], p["mtu"], p["error"]) for p in ports],
     )
+
+
+def _link(port: Mapping[str, Any]) -> str:
+    if not port["open"]:
+        return "not open"
+    return "up" if port["up"] else "down"

@@ -1,14 +1,181 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""`onvm stats`."""
+"""`onvm stats`: what passes the node, once or live."""
 
 from __future__ import annotations
 
+import json
+import time
+from collections.abc import Iterator, Mapping
+from typing import Annotated, Any
+
 import typer
+from rich.console import Group, RenderableType
+from rich.live import Live
+from rich.text import Text
 
-from onvm_runtime.cli.session import AsJson, begin
+from onvm_runtime.cli.failure import Unreachable
+from onvm_runtime.cli.session import AsJson, Session, begin
+from onvm_runtime.cli.table import short, table
+from onvm_runtime.telemetry.counters import FlowCount
+from onvm_runtime.telemetry.drop_reasons import DROP_REASONS
+from onvm_runtime.telemetry.rates import rate
+
+Stats = Mapping[str, Any]
 
 
-def stats(ctx: typer.Context, as_json: AsJson = False) -> None:
-    """Shows how the node is."""
+def stats(
+    ctx: typer.Context,
+    watch: Annotated[bool, typer.Option("--watch", "-w", help="Go on until Ctrl-C.")] = False,
+    interval: Annotated[
+        float, typer.Option(min=0.1, max=3600, help="Seconds between two looks.")
+    ] = 1.0,
+    as_json: AsJson = False,
+) -> None:
+    """Shows packets by port, by hop of each chain, and by drop reason.
+
+    With --watch also rates, again and again; with --json then one line for each look.
+    """
     session = begin(ctx, as_json)
-    session.show(session.manager.get("/v1/stats"), str)
+    if not watch:
+        session.show(session.manager.get("/v1/stats"), lambda now: draw(now, None))
+        return
+    try:
+        _watch(session, interval)
+    except KeyboardInterrupt:
+        return
+
+
+def _watch(session: Session, interval: float) -> None:
+    if session.as_json:
+        for now in _looks(session, interval):
+            if now is not None:
+                print(json.dumps(now), flush=True)
+        return
+    before: Stats | None = None
+    with Live(console=session.console, screen=session.console.is_terminal) as live:
+        for now in _looks(session, interval):
+            if now is None:
+                live.update(Text("no manager answers; trying again"), refresh=True)
+                continue
+            live.update(draw(now, before), refresh=True)
+            before = now
+
+
+def _looks(session: Session, interval: float) -> Iterator[Stats | None]:
+    """One look after the other; None when the manager did not answer, but did at first."""
+    yield session.manager.get("/v1/stats")
+    while True:
+        time.sleep(interval)
+        try:
+            yield session.manager.get("/v1/stats")
+        except Unreachable:
+            yield None
+
+
+def draw(now: Stats, before: Stats | None) -> RenderableType:
+    """The tables of one look; with an earlier one, rates between them."""
+    return Group(_node(now["node"]), _ports(now, before), _hops(now, before), _drops(now, before))
+
+
+def _node(node: Stats) -> Text:
+    return Text(
+        f"{node['flows']:,} flows known, {node['buffers_out']:,} of {node['buffers']:,} buffers "
+        f"with NFs, {node['buffers_queued']:,} in ports and queues"
+    )
+
+
+def _ports(now: Stats, before: Stats | None) -> RenderableType:
+    return table(
+        ("PORT", "#RX", "#RX/s", "#RX bit/s", "#TX", "#TX/s", "#TX bit/s", "#MISSED", "#ERRORS",
+         "#TX DROPPED"),
+        [_port(port, _same(port, before, "ports"), _seconds(now, before)) for port in now["ports"]],
+    )  # fmt: skip
+
+
+def _port(port: Stats, before: Stats | None, seconds: float) -> tuple[object, ...]:
+    counters, old = port["counters"], before["counters"] if before else None
+    return (
+        port["name"],
+        *_flow(counters["rx"], old and old["rx"], seconds),
+        *_flow(counters["tx"], old and old["tx"], seconds),
+        counters["rx_missed"],
+        counters["rx_errors"],
+        counters["tx_dropped"],
+    )
+
+
+def _hops(now: Stats, before: Stats | None) -> RenderableType:
+    return table(
+        ("CHAIN", "HOP", "#PACKETS", "#PACKETS/s", "#bit/s"),
+        [
+            row
+            for chain in now["chains"]
+            for row in _chain(chain, _same(chain, before, "chains"), _seconds(now, before))
+        ],
+    )
+
+
+def _chain(chain: Stats, before: Stats | None, seconds: float) -> Iterator[tuple[object, ...]]:
+    old = dict(_steps(before)) if before else {}
+    names = iter([_name(chain)])
+    for step, count in _steps(chain):
+        yield next(names, ""), step, *_flow(count, old.get(step), seconds)
+    yield "", "dropped", chain["counters"]["dropped"], "", ""
+
+
+def _steps(chain: Stats) -> Iterator[tuple[str, Stats]]:
+    counters = chain["counters"]
+    yield "in", counters["entered"]
+    for hop in chain["hops"]:
+        yield f"{hop['hop'] + 1} {hop['service']}", hop["handled"]
+    yield "out", counters["left"]
+
+
+def _name(chain: Stats) -> str:
+    notes = [word for word in ("reverse", "draining") if chain[word]]
+    return f"{chain['name']} ({', '.join(notes)})" if notes else str(chain["name"])
+
+
+def _drops(now: Stats, before: Stats | None) -> RenderableType:
+    texts = {reason.name: reason.text for reason in DROP_REASONS}
+    counts = {reason: count for reason, count in now["node"]["drops"].items() if count}
+    old = before["node"]["drops"] if before else {}
+    if not counts:
+        return Text("nothing was dropped")
+    return table(
+        ("DROPPED", "#PACKETS", "#PACKETS/s", "BECAUSE"),
+        [
+            (
+                reason,
+                count,
+                _pace(count, old.get(reason), _seconds(now, before)),
+                texts.get(reason, ""),
+            )
+            for reason, count in counts.items()
+        ],
+    )
+
+
+def _same(item: Stats, before: Stats | None, kind: str) -> Stats | None:
+    """The port or chain of an earlier look that is this one."""
+    key = "id" if "id" in item else "name"
+    found = before[kind] if before else ()
+    return next((old for old in found if old[key] == item[key]), None)
+
+
+def _seconds(now: Stats, before: Stats | None) -> float:
+    return now["time"] - before["time"] if before else 0.0
+
+
+def _flow(count: Stats, before: Stats | None, seconds: float) -> tuple[object, str, str]:
+    """Packets, packets a second and bits a second; no rates without an earlier look."""
+    if before is None:
+        return count["packets"], "", ""
+    found = rate(FlowCount(**before), FlowCount(**count), seconds)
+    return count["packets"], short(found.packets), short(found.bits)
+
+
+def _pace(count: int, before: int | None, seconds: float) -> str:
+    if before is None:
+        return ""
+    return short(rate(FlowCount(before, 0), FlowCount(count, 0), seconds).packets)

@@ -9,6 +9,7 @@ from rich import box
 from rich.table import Table
 
 _STEPS = ((1e9, "G"), (1e6, "M"), (1e3, "k"))
+_TIMES = ((86400, "d"), (3600, "h"), (60, "min"))
 
 
 def table(
@@ -37,11 +38,20 @@ def cell(value: object) -> str:
 
 def short(number: float) -> str:
     """A number with three digits and a unit prefix: 12345 is 12.3k."""
+    number = float(f"{number:.3g}")
     for size, unit in _STEPS:
         if number >= size:
-            return (
-                f"{number / size:.3g}{unit}"
-                if number < 999.5 * size
-                else f"{number / size:.0f}{unit}"
-            )
-    return f"{number:.3g}" if number < 999.5 else f"{number:.0f}"
+            return f"{_digits(number / size)}{unit}"
+    return _digits(number)
+
+
+def _digits(number: float) -> str:
+    return f"{number:.0f}" if number >= 100 else f"{number:.3g}"
+
+
+def duration(seconds: float) -> str:
+    """A time in the largest unit that fits: 90 s is 1.5 min."""
+    for size, unit in _TIMES:
+        if seconds >= size:
+            return f"{_digits(seconds / size)} {unit}"
+    return f"{seconds:.1f} s"

@@ -4,7 +4,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from importlib import metadata
 from typing import Any
 
 import typer
@@ -13,18 +12,26 @@ from rich.console import RenderableType
 from onvm_runtime.cli.failure import Unreachable
 from onvm_runtime.cli.session import AsJson, begin
 from onvm_runtime.cli.table import table
+from onvm_runtime.manager.version import VERSION
 
 
 def version(ctx: typer.Context, as_json: AsJson = False) -> None:
-    """Shows the versions of this program and, where it runs, of the manager and data plane."""
+    """Shows the versions of this program and of the manager, where one runs."""
     session = begin(ctx, as_json)
     try:
         running = session.manager.get("/v1/version")
     except Unreachable:
         running = None
-    session.show({"onvm": metadata.version("onvm-runtime"), "manager": running}, _draw)
+    session.show({"onvm": VERSION, "manager": running}, _draw)
 
 
 def _draw(versions: Mapping[str, Any]) -> RenderableType:
-    running = versions["manager"] or {"manager": "not running"}
-    return table(("PART", "VERSION"), [("onvm", versions["onvm"]), *running.items()])
+    running = versions["manager"]
+    return table(
+        ("PART", "VERSION"),
+        [
+            ("onvm", versions["onvm"]),
+            ("manager", running["version"] if running else "does not run"),
+            ("protocol of the data plane", running["abi"] if running else None),
+        ],
+    )
