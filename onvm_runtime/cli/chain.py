@@ -30,7 +30,7 @@ _SIGNS = {"added": ("+", "green"), "removed": ("-", "red"), "changed": ("~", "ye
 def ls(ctx: typer.Context, as_json: AsJson = False) -> None:
     """Lists chains, both directions of each, and what is in them now."""
     session = begin(ctx, as_json)
-    session.show(session.manager.get("/v1/chains"), draw)
+    session.show(session.manager.get("/v1/chains"), lambda answer: draw(answer["chains"]))
 
 
 @app.command()

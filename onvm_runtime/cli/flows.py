@@ -28,25 +28,22 @@ def flows(
     """Lists the flows with the most bytes, as flow_monitor NFs have counted them."""
     session = begin(ctx, as_json)
     answer = session.manager.get("/v1/flows", service=service, top=top)
-    session.show(answer, lambda seen: Group(*_draw(seen, top)))
+    session.show(answer, lambda seen: Group(*_draw(seen)))
 
 
-def _draw(answer: Mapping[str, Any], top: int) -> Iterator[RenderableType]:
-    seen = [(of["instance"], flow) for of in answer["instances"] for flow in of["reply"]["flows"]]
-    seen.sort(key=lambda one: one[1]["bytes"], reverse=True)
+def _draw(seen: Mapping[str, Any]) -> Iterator[RenderableType]:
     yield table(
         ("NF", "SOURCE", "DESTINATION", "PROTOCOL", "#PACKETS", "#BYTES", "#OF THEM BACK", "#AGE",
          "#IDLE"),
-        [(instance, *_row(flow)) for instance, flow in seen[:top]],
+        map(_row, seen["flows"]),
     )  # fmt: skip
-    for instance, why in answer["unanswered"].items():
+    for instance, why in seen["unanswered"].items():
         yield Text(f"{instance} was not asked: {why}", "yellow")
-    if not answer["instances"] and not answer["unanswered"]:
-        yield Text("no NF of flow_monitor runs: put a service of it into a chain")
 
 
 def _row(flow: Mapping[str, Any]) -> tuple[object, ...]:
     return (
+        flow["instance"],
         _end(flow["source"], flow["source_port"]),
         _end(flow["destination"], flow["destination_port"]),
         _NAMES.get(flow["protocol"], str(flow["protocol"])),

@@ -21,10 +21,19 @@ Instance = Annotated[str, typer.Argument(help="Name of an NF, such as firewall-1
 
 
 @app.command()
-def ls(ctx: typer.Context, as_json: AsJson = False) -> None:
+def ls(
+    ctx: typer.Context,
+    catalogue: Annotated[
+        bool, typer.Option("--catalogue", help="List what can be run, not what runs.")
+    ] = False,
+    as_json: AsJson = False,
+) -> None:
     """Lists the NFs of this node."""
     session = begin(ctx, as_json)
-    session.show(session.manager.get("/v1/nfs"), draw)
+    if catalogue:
+        session.show(session.manager.get("/v1/catalogue"), _catalogue)
+    else:
+        session.show(session.manager.get("/v1/nfs"), lambda answer: draw(answer["nfs"]))
 
 
 @app.command()
@@ -47,7 +56,7 @@ def restart(ctx: typer.Context, instance: Instance, as_json: AsJson = False) -> 
 
 def _do(ctx: typer.Context, instance: str, what: str, as_json: bool) -> None:
     session = begin(ctx, as_json)
-    session.show(session.manager.post(f"/v1/nfs/{instance}/{what}"), draw)
+    session.show(session.manager.post(f"/v1/nfs/{instance}/{what}"), lambda nf: draw([nf]))
 
 
 @app.command()
@@ -75,7 +84,7 @@ def logs(
     """Shows what an NF printed."""
     session = begin(ctx, as_json)
     answer = session.manager.get(f"/v1/nfs/{instance}/logs", lines=lines)
-    session.show(answer, lambda said: Text(said["text"].rstrip("\n")))
+    session.show(answer, lambda said: Text("\n".join(said["lines"])))
 
 
 @app.command()
@@ -88,7 +97,7 @@ def query(
     """Asks an NF something; its README says what it can be asked."""
     session = begin(ctx, as_json)
     answer = session.manager.post(f"/v1/nfs/{instance}/query", _object(request))
-    session.show(answer["reply"], lambda reply: Text(json.dumps(reply, indent=2)))
+    session.show(answer, lambda reply: Text(json.dumps(reply, indent=2)))
 
 
 def _object(text: str) -> dict[str, Any]:
@@ -99,6 +108,10 @@ def _object(text: str) -> dict[str, Any]:
     if not isinstance(value, dict):
         raise typer.BadParameter('must be an object, such as {"query": "x"}', param_hint="REQUEST")
     return value
+
+
+def _catalogue(answer: Any) -> RenderableType:
+    return table(("NF", "WHAT IT DOES"), [(nf["name"], nf["summary"]) for nf in answer["nfs"]])
 
 
 def draw(nfs: Any) -> RenderableType:
