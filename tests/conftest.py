@@ -1,0 +1,25 @@
+# SPDX-License-Identifier: BSD-3-Clause
+"""What holds for every test."""
+
+from __future__ import annotations
+
+import signal
+from pathlib import Path
+
+import pytest
+
+
+def pytest_configure() -> None:
+    """An interrupted run cleans up, whichever signal ends it."""
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """The demonstration comes last: it takes the host over and puts it back."""
+    items.sort(key=lambda item: item.path.name == "test_demo.py")
+
+
+@pytest.fixture(scope="session")
+def checkout() -> Path:
+    """The root of the repository."""
+    return Path(__file__).resolve().parent.parent

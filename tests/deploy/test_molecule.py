@@ -1,0 +1,48 @@
+# SPDX-License-Identifier: BSD-3-Clause
+"""Roles on a host with systemd, by molecule."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.deploy import collections, systemd_image
+
+CONTAINER = "onvm-molecule"
+PAGES = Path("/sys/kernel/mm/hugepages/hugepages-2048kB/nr_hugepages")
+
+
+@pytest.fixture
+def molecule(checkout: Path) -> dict[str, str]:
+    """The environment in which molecule finds its tools, its collections and its image."""
+    build = checkout / "build"
+    systemd_image.provide(build)
+    return {
+        **os.environ,
+        "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}",
+        "ANSIBLE_COLLECTIONS_PATH": str(collections.provide(build)),
+    }
+
+
+@pytest.fixture
+def hugepages() -> Iterator[int]:
+    """The machine's pool of 2 MB pages, put back whatever happens."""
+    before = int(PAGES.read_text())
+    yield before
+    PAGES.write_text(str(before))
+
+
+@pytest.mark.timeout(600)
+def test_hugepages(checkout, molecule, hugepages):
+    command = [sys.executable, "-m", "molecule", "test"]
+    try:
+        subprocess.run(command, cwd=checkout / "roles/hugepages", env=molecule, check=True)
+    finally:
+        # Molecule removes its container, unless it was interrupted.
+        subprocess.run(["docker", "rm", "--force", CONTAINER], capture_output=True)
+    assert int(PAGES.read_text()) == hugepages
