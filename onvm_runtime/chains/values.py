@@ -21,7 +21,7 @@ PROTOCOLS: Mapping[str, int] = {"icmp": 1, "tcp": 6, "udp": 17, "icmpv6": 58, "s
 # IEEE 802 EtherTypes (https://www.iana.org/assignments/ieee-802-numbers)
 ETHERTYPES: Mapping[str, int] = {"ipv4": 0x0800, "arp": 0x0806, "ipv6": 0x86DD}
 
-_NAME = re.compile(r"[a-z0-9]([a-z0-9-]*[a-z0-9])?")
+_NAME = re.compile(r"[a-z0-9]([a-z0-9_-]*[a-z0-9])?")
 _MAC = re.compile(r"[0-9a-f]{2}(:[0-9a-f]{2}){5}")
 _RANGE = re.compile(r"([0-9]{1,5})-([0-9]{1,5})")
 
@@ -48,7 +48,7 @@ def check_name(value: str, longest: int) -> None:
     """Raises ValueError when `value` is no name."""
     if not _NAME.fullmatch(value):
         raise ValueError(
-            f"{value!r} is not a name: use a-z, 0-9 and -, "
+            f"{value!r} is not a name: use a-z, 0-9, - and _, "
             "beginning and ending with a letter or digit"
         )
     if len(value) > longest:

@@ -5,14 +5,16 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from typing import Annotated, Any
 
 import typer
-from rich.console import Group, RenderableType
+from rich.console import Console, Group, RenderableType
 from rich.live import Live
 from rich.text import Text
 
+from onvm_runtime.cli.client import Manager
 from onvm_runtime.cli.failure import Unreachable
 from onvm_runtime.cli.session import AsJson, Session, begin
 from onvm_runtime.cli.table import short, table
@@ -46,28 +48,35 @@ def stats(
 
 
 def _watch(session: Session, interval: float) -> None:
+    looks = _looks(session.manager, interval)
     if session.as_json:
-        for now in _looks(session, interval):
-            if now is not None:
-                print(json.dumps(now), flush=True)
+        for look in filter(None, looks):
+            print(json.dumps(look), flush=True)
         return
     before: Stats | None = None
-    with Live(console=session.console, screen=session.console.is_terminal) as live:
-        for now in _looks(session, interval):
-            if now is None:
-                live.update(Text("no manager answers; trying again"), refresh=True)
-                continue
-            live.update(draw(now, before), refresh=True)
-            before = now
+    with _pages(session.console) as turn_to:
+        for now in looks:
+            turn_to(draw(now, before) if now else Text("no manager answers; trying again"))
+            before = now or before
 
 
-def _looks(session: Session, interval: float) -> Iterator[Stats | None]:
+@contextmanager
+def _pages(console: Console) -> Iterator[Callable[[RenderableType], None]]:
+    """Shows one page in place of the other on a terminal, one below the other in a pipe."""
+    if not console.is_terminal:
+        yield console.print
+        return
+    with Live(console=console, screen=True, auto_refresh=False) as live:
+        yield lambda page: live.update(page, refresh=True)
+
+
+def _looks(manager: Manager, interval: float) -> Iterator[Stats | None]:
     """One look after the other; None when the manager did not answer, but did at first."""
-    yield session.manager.get("/v1/stats")
+    yield manager.get("/v1/stats")
     while True:
         time.sleep(interval)
         try:
-            yield session.manager.get("/v1/stats")
+            yield manager.get("/v1/stats")
         except Unreachable:
             yield None
 

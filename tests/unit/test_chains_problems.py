@@ -192,7 +192,7 @@ CASES = [
           - {{name: {"c" * 32}, match: {{port: client}}, egress: server}}
         """,
         [
-            (2, "services.Web_1", "use a-z, 0-9 and -"),
+            (2, "services.Web_1", "use a-z, 0-9, - and _"),
             (3, f"services.{'a' * 28}", "at most 27 fit"),
             (4, "services.-a", "beginning and ending with a letter or digit"),
             (6, "chains[0].name", "at most 31 fit"),
