@@ -188,15 +188,15 @@ def write(value: Json) -> str:
 
 
 class _Dumper(yaml.SafeDumper):
-    """Quotes whatever the core schema would not read as text."""
+    """Quotes whatever would not be read as this very text."""
 
     def ignore_aliases(self, _data: object) -> bool:
         return True
 
 
 def _represent_text(dumper: _Dumper, text: str) -> yaml.ScalarNode:
-    style = None if isinstance(_scalar(text, quoted=False), str) else '"'
-    return dumper.represent_scalar("tag:yaml.org,2002:str", text, style=style)
+    clear = text.isprintable() and isinstance(_scalar(text, quoted=False), str)
+    return dumper.represent_scalar("tag:yaml.org,2002:str", text, style=None if clear else '"')
 
 
 _Dumper.add_representer(str, _represent_text)

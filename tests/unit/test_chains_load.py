@@ -109,7 +109,9 @@ def test_a_spec_describes_itself_in_the_words_of_the_file():
     }
 
 
-words = st.text() | st.sampled_from(["no", "0o17", "1e5", "0x1f", "~", "5", "a: b", "12:30"])
+words = st.text() | st.sampled_from(
+    ["no", "0o17", "1e5", "0x1f", "~", "5", "a: b", "12:30", "\x85"]
+)
 parameters = st.dictionaries(
     words,
     st.recursive(
