@@ -89,19 +89,27 @@ def _add_views(api: FastAPI, node: Node) -> None:
         return await views.status(node)
 
     @api.get("/v1/ports")
-    async def ports() -> list[models.PortStatus]:
+    async def ports() -> models.Ports:
         """The ports of node.yml."""
-        return await views.ports(node)
+        return models.Ports(ports=await views.ports(node))
 
     @api.get("/v1/nfs")
-    async def nfs() -> list[models.NfStatus]:
+    async def nfs() -> models.Nfs:
         """The instances."""
-        return views.nfs(node)
+        return models.Nfs(nfs=views.nfs(node))
+
+    @api.get("/v1/catalogue")
+    async def catalogue() -> models.Catalogue:
+        """The NFs that can be run here."""
+        entries = node.catalogue.values()
+        return models.Catalogue(
+            nfs=[models.CatalogueEntry.model_validate(entry) for entry in entries]
+        )
 
     @api.get("/v1/chains")
-    async def chains() -> list[models.ChainStatus]:
+    async def chains() -> models.Chains:
         """The chains, each direction for itself."""
-        return await views.chains(node)
+        return models.Chains(chains=await views.chains(node))
 
     @api.get("/v1/spec")
     async def spec() -> models.Spec:
@@ -151,35 +159,34 @@ def _applied(outcome: Any) -> models.Applied:
 
 def _add_nfs(api: FastAPI, node: Node) -> None:
     @api.post("/v1/nfs/{instance}/stop")
-    async def stop(instance: str) -> list[models.NfStatus]:
+    async def stop(instance: str) -> models.NfStatus:
         """Stops an instance until it is started again, also over a restart of the manager."""
         await node.rollouts.stop(node.control(), instance)
-        return views.nfs(node)
+        return views.nf(node.fleet[instance])
 
     @api.post("/v1/nfs/{instance}/start")
-    async def start(instance: str) -> list[models.NfStatus]:
+    async def start(instance: str) -> models.NfStatus:
         """Starts an instance now, whatever pause it is in."""
         await node.rollouts.start(node.control(), instance)
-        return views.nfs(node)
+        return views.nf(node.fleet[instance])
 
     @api.post("/v1/nfs/{instance}/restart")
-    async def restart(instance: str) -> list[models.NfStatus]:
+    async def restart(instance: str) -> models.NfStatus:
         """Ends an instance and starts it anew."""
         await node.rollouts.restart(node.control(), instance)
-        return views.nfs(node)
+        return views.nf(node.fleet[instance])
 
     @api.get("/v1/nfs/{instance}/logs")
     async def logs(
         instance: str, lines: Annotated[int, Query(ge=1, le=10000)] = 100
     ) -> models.Logs:
         """The last lines that an instance wrote."""
-        return models.Logs(text=await node.fleet.logs(instance, lines))
+        return models.Logs(lines=(await node.fleet.logs(instance, lines)).splitlines())
 
     @api.post("/v1/nfs/{instance}/query")
-    async def query(instance: str, request: dict[str, Any]) -> models.Reply:
-        """Passes an object on to the NF, which answers in its own way."""
-        name = node.fleet[instance].wanted.name
-        return models.Reply(reply=await _ask(node, name, request))
+    async def query(instance: str, request: dict[str, Any]) -> Any:
+        """Passes an object on to the NF, and its answer back, both in the NF's own form."""
+        return await _ask(node, node.fleet[instance].wanted.name, request)
 
 
 async def _ask(node: Node, name: str, request: dict[str, Any]) -> Any:
@@ -219,25 +226,36 @@ async def _snapshot(node: Node) -> Snapshot | None:
 
 async def _flows(node: Node, service: str | None, top: int) -> models.Flows:
     asked = [
-        i.wanted
-        for i in node.fleet.instances.values()
-        if i.wanted.nf == FLOW_NF and service in (None, i.wanted.service)
+        instance.wanted.name
+        for instance in node.fleet.instances.values()
+        if instance.wanted.nf == FLOW_NF and service in (None, instance.wanted.service)
     ]
     if service is not None and not asked:
         raise NotFound(f"no service {service} of {FLOW_NF} runs on this node")
-    request = {"query": "flows", "top": top}
-    replies = await asyncio.gather(
-        *(_ask(node, wanted.name, request) for wanted in asked), return_exceptions=True
+    answers = await asyncio.gather(*(_ask_flows(node, name, top) for name in asked))
+    return _merge(dict(zip(asked, answers, strict=True)), top)
+
+
+async def _ask_flows(node: Node, name: str, top: int) -> Any:
+    """An instance's flows, or why there are none."""
+    try:
+        return await _ask(node, name, {"query": "flows", "top": top})
+    except ManagerError as error:
+        return error
+
+
+def _merge(answers: dict[str, Any], top: int) -> models.Flows:
+    """The largest flows of all instances; replicas see different ones."""
+    flows = [
+        models.Flow(instance=name, **flow)
+        for name, answer in answers.items()
+        if isinstance(answer, dict)
+        for flow in answer["flows"]
+    ]
+    return models.Flows(
+        flows=sorted(flows, key=lambda flow: flow.bytes, reverse=True)[:top],
+        unanswered={name: str(e) for name, e in answers.items() if isinstance(e, ManagerError)},
     )
-    flows = models.Flows(instances=[], unanswered={})
-    for wanted, reply in zip(asked, replies, strict=True):
-        if isinstance(reply, BaseException):
-            flows.unanswered[wanted.name] = str(reply)
-        else:
-            flows.instances.append(
-                models.FlowsOf(instance=wanted.name, service=wanted.service, reply=reply)
-            )
-    return flows
 
 
 def _add_shutdown(api: FastAPI, node: Node, shut_down: Callable[[], None]) -> None:

@@ -36,7 +36,7 @@ def _cpu_text(value: object) -> object:
     return str(value) if type(value) is int else value
 
 
-Name = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]{0,30}$")]
+Name = Annotated[str, StringConstraints(pattern=r"^[a-z0-9][a-z0-9_.-]{0,30}$")]
 Interface = Annotated[str, StringConstraints(pattern=r"^[^/\s]{1,15}$")]
 Size = Annotated[int, BeforeValidator(_bytes), Field(ge=8 << 20)]
 CpuSet = Annotated[

@@ -8,7 +8,6 @@ So nothing has to be written down for the next manager to find it.
 from __future__ import annotations
 
 import os
-import resource
 from pathlib import Path
 
 from onvm_runtime.manager.config import NodeConfig
@@ -64,15 +63,16 @@ class ProcessDriver:
     async def start(self, launch: Launch) -> Handle:
         """Starts an instance; raises DriverError."""
         program = self._config.catalogue / launch.nf / launch.nf
-        socket = launch.directory / "nf.sock"
-        log = self._log(launch.instance)
+        if not program.is_file():
+            raise DriverError(f"there is no program {program}: install the NFs first")
+        environment = {"ONVM_SOCKET": str(launch.directory / "nf.sock")}
+        command = [*self._confinement(), program]
         try:
             process = Process.spawn(
-                [program], {"ONVM_SOCKET": str(socket)}, log, user=self._config.nf.user
+                command, environment, self._log(launch.instance), self._config.nf.user
             )
         except OSError as error:
             raise DriverError(f"cannot start {program}: {error.strerror}") from error
-        self._confine(process)
         return ProcessHandle(process)
 
     async def remove(self, instance: str) -> None:
@@ -85,24 +85,15 @@ class ProcessDriver:
     def _log(self, instance: str) -> Path:
         return self._logs / f"{instance}.log"
 
-    def _confine(self, process: Process) -> None:
-        """Limits of node.yml.
+    def _confinement(self) -> list[str]:
+        """Commands of util-linux that set the limits of node.yml, then become the NF.
 
         RLIMIT_DATA counts private memory only, so the packet region is free.
         There is no limit of pids: RLIMIT_NPROC counts all NFs of the user together.
         """
-        memory = self._config.nf.memory
-        try:
-            resource.prlimit(process.pid, resource.RLIMIT_DATA, (memory, memory))
-            resource.prlimit(process.pid, resource.RLIMIT_CORE, (0, 0))
-            if self._config.nf.cpus is not None:
-                os.sched_setaffinity(process.pid, cpus(self._config.nf.cpus))
-        except ProcessLookupError:
-            return  # it has ended, which its watcher will tell
-        except OSError as error:
-            process.release()
-            os.kill(process.pid, 9)
-            raise DriverError(f"cannot limit NF process {process.pid}: {error.strerror}") from error
+        limits = ["prlimit", f"--data={self._config.nf.memory}", "--core=0"]
+        cpus = self._config.nf.cpus
+        return limits if cpus is None else [*limits, "taskset", "--cpu-list", cpus]
 
     def _instance_of(self, pid: int) -> str | None:
         """Which instance a process is; None when it is none of this node's."""
@@ -134,12 +125,3 @@ def _watch(pid: int) -> Process | None:
         return Process(pid)
     except ProcessLookupError:
         return None
-
-
-def cpus(text: str) -> set[int]:
-    """The CPUs of a cpuset list such as "0,2-3"."""
-    chosen: set[int] = set()
-    for part in text.split(","):
-        low, _, high = part.partition("-")
-        chosen.update(range(int(low), int(high or low) + 1))
-    return chosen

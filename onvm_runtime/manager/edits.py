@@ -6,8 +6,6 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from dataclasses import replace
 
-import yaml
-
 from onvm_runtime.chains import LabSpec
 from onvm_runtime.manager.failure import NotFound
 
@@ -40,12 +38,6 @@ def remove_chain(name: str) -> Edit:
         return replace(spec, chains=left, default=default)
 
     return edit
-
-
-def write(spec: LabSpec) -> str:
-    """A spec as the text of a chains file."""
-    content = {key: value for key, value in spec.to_json().items() if value is not None}
-    return yaml.safe_dump(content, sort_keys=False)
 
 
 def source(before: str) -> str:

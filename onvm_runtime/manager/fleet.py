@@ -90,9 +90,11 @@ class Fleet:
 
     async def halt(self, control: Control | None, name: str) -> None:
         """Takes an instance out of the path, then ends it; it stays listed."""
+        instance = self[name]
+        await instance.retire()
         if control:
             await _forget(control, name)
-        await self[name].end()
+        await instance.end()
 
     async def remove(self, control: Control | None, name: str) -> None:
         """Halts an instance and removes all traces of it.  Raises DriverError."""

@@ -87,14 +87,17 @@ class Instance:
             await self._changed.wait()
         return self.state
 
-    async def end(self) -> None:
-        """Ends it; the data plane, if it is there, has forgotten it already."""
+    async def retire(self) -> None:
+        """Looks after it no longer: when its process ends, that is all right now."""
         self._enter("stopping", None)
         if self._task:
             self._task.cancel()
             await asyncio.wait({self._task})
-        await self._end_process()
         self._task = None
+
+    async def end(self) -> None:
+        """Ends what was retired; the data plane, if it is there, has forgotten it already."""
+        await self._end_process()
         self._enter("stopped", None)
 
     async def _run(self) -> None:

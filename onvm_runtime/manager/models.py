@@ -94,6 +94,32 @@ class NfStatus(Model):
     pid: int | None
 
 
+class Ports(Model):
+    """The ports of node.yml."""
+
+    ports: list[PortStatus]
+
+
+class Nfs(Model):
+    """The instances."""
+
+    nfs: list[NfStatus]
+
+
+class CatalogueEntry(Model):
+    """An NF that can be run; `parameters` is the JSON Schema of its parameters."""
+
+    name: str
+    summary: str
+    parameters: dict[str, Any]
+
+
+class Catalogue(Model):
+    """What can be run."""
+
+    nfs: list[CatalogueEntry]
+
+
 class ChainStatus(Model):
     """One direction of a chain.
 
@@ -111,6 +137,12 @@ class ChainStatus(Model):
     draining: bool
     withheld: bool
     in_flight: int
+
+
+class Chains(Model):
+    """Chains in force, then those that drain, then those that wait for a port."""
+
+    chains: list[ChainStatus]
 
 
 class Status(Model):
@@ -170,25 +202,32 @@ class Scale(Model):
 class Logs(Model):
     """The last lines that an NF wrote."""
 
-    text: str
+    lines: list[str]
 
 
-class Reply(Model):
-    """What an NF answered."""
+class Flow(Model):
+    """One flow as an instance of flow_monitor counts it.
 
-    reply: Any
-
-
-class FlowsOf(Model):
-    """What one instance knows of flows (nf_images/flow_monitor)."""
+    `protocol` is an IP protocol number; `packets` and `bytes` are of both directions,
+    `…_back` of them from the destination; `age` and `idle` are seconds.
+    """
 
     instance: str
-    service: str
-    reply: Any
+    source: str
+    source_port: int
+    destination: str
+    destination_port: int
+    protocol: int
+    packets: int
+    bytes: int
+    packets_back: int
+    bytes_back: int
+    age: float
+    idle: float
 
 
 class Flows(Model):
-    """Flows by instance.  `unanswered` says which instances could not be asked, and why."""
+    """The largest flows first.  `unanswered`: instances that could not be asked, and why."""
 
-    instances: list[FlowsOf]
+    flows: list[Flow]
     unanswered: dict[str, str]

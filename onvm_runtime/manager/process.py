@@ -38,7 +38,7 @@ class Process:
         with open_log(log) as output:
             child = subprocess.Popen(
                 command,
-                env=dict(environment),
+                env={"PATH": os.defpath, **environment},
                 stdin=subprocess.DEVNULL,
                 stdout=output,
                 stderr=output,

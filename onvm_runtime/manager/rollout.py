@@ -31,6 +31,7 @@ from onvm_runtime.chains import (
     check,
     compile_plan,
     diff,
+    dump,
     instances,
 )
 from onvm_runtime.chains import Instance as Wanted
@@ -97,7 +98,7 @@ class Rollouts:
     async def edit(self, control: Control, change: Callable[[LabSpec], LabSpec]) -> Outcome:
         """Applies the present spec with a change, written out anew.  Raises as `apply` does."""
         with self._exclusively():
-            text = edits.write(change(self.desired.spec))
+            text = dump(change(self.desired.spec))
             return await self._roll(control, text, edits.source(self.desired.source))
 
     async def stop(self, control: Control, name: str) -> None:

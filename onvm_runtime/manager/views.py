@@ -11,6 +11,7 @@ from onvm_runtime.chains import Plan
 from onvm_runtime.control import DataplaneError
 from onvm_runtime.manager import models
 from onvm_runtime.manager.failure import Unavailable
+from onvm_runtime.manager.instance import Instance
 from onvm_runtime.manager.node import Node
 from onvm_runtime.manager.version import VERSION
 from onvm_runtime.telemetry.prometheus import ManagerFacts, NfFacts
@@ -46,20 +47,22 @@ async def chains(node: Node) -> list[models.ChainStatus]:
 
 def nfs(node: Node) -> list[models.NfStatus]:
     """The instances."""
-    return [
-        models.NfStatus(
-            name=instance.wanted.name,
-            service=instance.wanted.service,
-            nf=instance.wanted.nf,
-            state=instance.state,
-            reason=instance.reason,
-            last_end=instance.last_end,
-            restarts=instance.restarts,
-            seconds=time.monotonic() - instance.since,
-            pid=instance.pid,
-        )
-        for instance in node.fleet.instances.values()
-    ]
+    return [nf(instance) for instance in node.fleet.instances.values()]
+
+
+def nf(instance: Instance) -> models.NfStatus:
+    """One instance."""
+    return models.NfStatus(
+        name=instance.wanted.name,
+        service=instance.wanted.service,
+        nf=instance.wanted.nf,
+        state=instance.state,
+        reason=instance.reason,
+        last_end=instance.last_end,
+        restarts=instance.restarts,
+        seconds=time.monotonic() - instance.since,
+        pid=instance.pid,
+    )
 
 
 async def facts(node: Node) -> ManagerFacts:

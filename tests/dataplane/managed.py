@@ -1,0 +1,134 @@
+# SPDX-License-Identifier: BSD-3-Clause
+"""A real manager with a real data plane and real NFs, all in a directory of the test's own."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import signal
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import httpx
+import yaml
+
+from tests.dataplane.plane import DATAPLANE, eventually, nf_program
+
+NFS = Path(__file__).parents[2] / "nf_images"
+
+
+class Managed:
+    """One node under a manager."""
+
+    def __init__(self, directory: Path, **keys: Any) -> None:
+        """Writes node.yml and a catalogue; `keys` replace those of node.yml."""
+        self.directory = directory
+        self.run = directory / "run"
+        self._copy_nfs(directory / "catalogue")
+        self.config = directory / "node.yml"
+        self.configure(**keys)
+        self.process: subprocess.Popen[bytes] | None = None
+        transport = httpx.HTTPTransport(uds=str(self.run / "manager.sock"))
+        self.http = httpx.Client(transport=transport, base_url="http://node", timeout=60)
+
+    def configure(self, **keys: Any) -> None:
+        """Writes node.yml."""
+        content = {
+            "node": f"test-{self.directory.name}",
+            "runtime": "process",
+            "catalogue": str(self.directory / "catalogue"),
+            "dataplane": {"program": str(DATAPLANE), "buffers": 4096},
+            "directories": {
+                "run": str(self.run),
+                "state": str(self.directory / "state"),
+                "log": str(self.directory / "log"),
+            },
+            "ports": [{"name": "in", "kind": "null"}, {"name": "out", "kind": "null"}],
+        }
+        self.config.write_text(yaml.safe_dump({**content, **keys}))
+
+    def _copy_nfs(self, catalogue: Path) -> None:
+        """NFs run as a user who may not read the build."""
+        for entry in NFS.glob("*/nf.yml"):
+            place = catalogue / entry.parent.name
+            place.mkdir(parents=True)
+            shutil.copy(entry, place)
+            shutil.copy(nf_program(place.name), place)
+
+    def start(self) -> None:
+        """Starts the manager and waits until it answers."""
+        with (self.directory / "manager.log").open("ab") as log:
+            command = [sys.executable, "-m", "onvm_runtime.manager", "--config", self.config]
+            self.process = subprocess.Popen(command, stdout=log, stderr=log)
+        eventually(self.answers, "the manager answers", 30)
+
+    def answers(self) -> bool:
+        """Whether the manager's socket answers."""
+        assert self.process is None or self.process.poll() is None, self.log()
+        try:
+            return self.http.get("/v1/version").is_success
+        except httpx.TransportError:
+            return False
+
+    def kill(self) -> None:
+        """SIGKILL for the manager."""
+        assert self.process is not None
+        self.process.kill()
+        self.process.wait()
+
+    def terminate(self) -> int:
+        """SIGTERM for the manager; returns its exit status."""
+        assert self.process is not None
+        self.process.send_signal(signal.SIGTERM)
+        return self.process.wait(20)
+
+    def get(self, path: str, **query: Any) -> Any:
+        """The JSON at a path; fails the test when there is none."""
+        response = self.http.get(path, params=query)
+        assert response.is_success, response.text
+        return response.json()
+
+    def post(self, path: str, body: Any = None) -> httpx.Response:
+        """Posts JSON."""
+        return self.http.post(path, json=body)
+
+    def apply(self, text: str) -> Any:
+        """Applies a chains file; fails the test when it is refused."""
+        response = self.post("/v1/chains/apply", {"source": "chains.yml", "text": text})
+        assert response.is_success, response.text
+        return response.json()
+
+    def nf(self, name: str) -> dict[str, Any]:
+        """What the API says of an instance; nothing when there is none."""
+        return next((nf for nf in self.get("/v1/nfs")["nfs"] if nf["name"] == name), {})
+
+    def runs(self, name: str) -> bool:
+        """Whether an instance is in the state running."""
+        return self.nf(name).get("state") == "running"
+
+    def dataplane_pid(self) -> int:
+        """The process of the data plane."""
+        return int(self.get("/v1/status")["dataplane"]["pid"])
+
+    def sent(self, port: str = "out") -> int:
+        """Packets that left by a port."""
+        ports = self.get("/v1/stats")["ports"]
+        return next(int(p["counters"]["tx"]["packets"]) for p in ports if p["name"] == port)
+
+    def log(self) -> str:
+        """What the manager has printed."""
+        return (self.directory / "manager.log").read_text(errors="replace")
+
+    def close(self) -> None:
+        """Ends everything that was started here, whatever state it is in."""
+        if self.process and self.process.poll() is None:
+            os.kill(self.process.pid, signal.SIGCONT)
+        command = [sys.executable, "-m", "onvm_runtime.manager", "--config", self.config]
+        stopped = subprocess.run([*command, "--stop-all"], check=False, capture_output=True)
+        if self.process:
+            self.process.kill()
+            self.process.wait()
+        self.http.close()
+        assert stopped.returncode == 0, stopped.stderr.decode() + self.log()
