@@ -54,6 +54,7 @@ class StandIn:
         self.refuse: dict[str, str] = {}
         self.on_expect: Callable[[dict[str, Any]], None] = lambda _: None
         self.node = counters("node")
+        self.pid = os.getpid()
         self._sockets: list[socket.socket] = []
         self._listener: socket.socket | None = None
         self._reset()
@@ -155,7 +156,7 @@ class StandIn:
     def _op_hello(self, request: dict[str, Any]) -> Any:
         if request["abi"] != lib.ONVM_ABI_VERSION:
             raise Refused(f"the manager speaks ABI {request['abi']}, this data plane 1")
-        identity = {"abi": 1, "pid": os.getpid(), "version": "0.1.0", "dpdk": "stand-in"}
+        identity = {"abi": 1, "pid": self.pid, "version": "0.1.0", "dpdk": "stand-in"}
         return {**identity, "hugepages": True, "buffers": 1024, "buffer_size": 2304}, None
 
     def _op_events(self, _: dict[str, Any]) -> Any:

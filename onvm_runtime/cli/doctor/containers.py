@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import closing
 from typing import Any
 
 import docker
@@ -25,6 +26,15 @@ def containers(_host: Host, node: NodeConfig) -> Iterator[Finding]:
         return
     try:
         client = docker.from_env(timeout=_ANSWER_SECONDS)
+    except _FAILURES as error:
+        yield _unreachable(str(error))
+        return
+    with closing(client):
+        yield from _findings(client)
+
+
+def _findings(client: Any) -> Iterator[Finding]:
+    try:
         about = client.info()
     except _FAILURES as error:
         yield _unreachable(str(error))

@@ -7,7 +7,6 @@ import re
 import socket
 from dataclasses import replace
 from ipaddress import ip_network
-from pathlib import Path
 
 import pytest
 import yaml
@@ -27,8 +26,6 @@ from onvm_runtime.chains import (
     load,
 )
 from onvm_runtime.chains.values import PROTOCOLS
-
-ABI = Path(__file__).parents[2] / "onvm_runtime" / "native" / "protocol" / "abi.h"
 
 LAB = """\
 services:
@@ -214,8 +211,9 @@ def test_catalogue_refuses_a_name_twice():
         ("MAX_SERVICES", limits.SERVICES),
     ],
 )
-def test_limits_are_those_of_the_abi(define, limit):
-    found = re.search(rf"^#define ONVM_{define} (\d+)", ABI.read_text(), re.MULTILINE)
+def test_limits_are_those_of_the_abi(checkout, define, limit):
+    header = (checkout / "onvm_runtime/native/protocol/abi.h").read_text()
+    found = re.search(rf"^#define ONVM_{define} (\d+)", header, re.MULTILINE)
     assert found
     assert int(found[1]) == limit
 
