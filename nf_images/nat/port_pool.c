@@ -5,6 +5,7 @@
 
 #define EVEN_PORTS 0x5555555555555555ull
 #define ALL_PORTS UINT64_MAX
+#define WORDS (65536u / 64)
 
 void
 port_pool_open(struct port_pool *pool, uint16_t low, uint16_t high)
@@ -28,13 +29,15 @@ port_pool_claim(struct port_pool *pool, uint16_t port)
     return true;
 }
 
-/* The first free port among `parity`, searched from the word of `from` on. */
+/* The next free port among `parity`, from `from` on and around. */
 static uint32_t
 find(const struct port_pool *pool, uint16_t from, uint64_t parity)
 {
-    for (uint32_t i = 0; i < 65536 / 64; i++) {
-        uint32_t word = (from / 64 + i) % (65536 / 64);
-        uint64_t free = ~pool->taken[word] & parity;
+    uint64_t behind = ALL_PORTS << from % 64; /* of the first word; its rest comes last */
+
+    for (uint32_t i = 0; i <= WORDS; i++, behind = ALL_PORTS) {
+        uint32_t word = (from / 64 + i) % WORDS;
+        uint64_t free = ~pool->taken[word] & parity & behind;
 
         if (free)
             return word * 64 + (uint32_t)__builtin_ctzll(free);

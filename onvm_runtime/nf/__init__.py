@@ -5,10 +5,9 @@
         module.configure({"rules": []})
         [result] = module.handle([Packet(frame)])
 
-Golden tables of NFs (``nf_images/<nf>/golden.py``) are made of Case, Step and Expected.
+onvm_runtime.nf.golden has what golden tables of NFs (``nf_images/<nf>/golden.py``) are made of.
 """
 
-from onvm_runtime.nf.golden import Case, Expected, Step
 from onvm_runtime.nf.module import Module, ModuleError, Packet, Result, Verdict
 
-__all__ = ["Case", "Expected", "Module", "ModuleError", "Packet", "Result", "Step", "Verdict"]
+__all__ = ["Module", "ModuleError", "Packet", "Result", "Verdict"]
