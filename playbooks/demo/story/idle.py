@@ -1,0 +1,33 @@
+# SPDX-License-Identifier: BSD-3-Clause
+"""A testbed that does nothing takes nothing."""
+
+from __future__ import annotations
+
+import os
+import time
+from pathlib import Path
+
+from ..node import Node
+from ..promise import Story
+
+TITLE = "At rest"
+SECONDS = 3.0
+CORE_PERCENT = 5.0
+
+
+def show(story: Story, node: Node) -> None:
+    """Measure the data plane and the NFs while no packet moves."""
+    status = node.status()
+    pids = [status["dataplane"]["pid"], *(nf["pid"] for nf in status["nfs"])]
+    before = sum(map(_cpu_seconds, pids))
+    time.sleep(SECONDS)
+    percent = 100 * (sum(map(_cpu_seconds, pids)) - before) / SECONDS
+    what = "data plane and all NFs, of one core"
+    story.check(what, f"< {CORE_PERCENT:.0f} %", f"{percent:.1f} %", percent < CORE_PERCENT)
+    story.check("problems that the manager sees", "none", "; ".join(status["problems"]) or "none")
+
+
+def _cpu_seconds(pid: int) -> float:
+    """Processor time of a process so far (proc(5): fields 14 and 15 of stat)."""
+    fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
