@@ -18,18 +18,24 @@
 #include "checksum.h"
 #include "interface.h"
 #include "port_kinds.h"
+#include "xdp_leftovers.h"
 
 #define RX_DESCRIPTORS 1024
 #define TX_DESCRIPTORS 1024
 #define XDP_BUFFERS 8191 /* more than its four rings of 2048 hold between two bursts */
 #define XDP_CACHE 256
+#define XDP_ATTEMPTS 5
+#define XDP_PAUSE 50000 /* microseconds */
 
 struct ethdev {
     uint16_t id;
     struct rte_device *device;   /* NULL: not probed */
     struct rte_mempool *private; /* of af_xdp; NULL: frames arrive in the region */
-    struct interface kernel;     /* of af_xdp, whose driver does not watch the link */
     struct rte_eth_stats seen;   /* that the counters have already */
+
+    /* of af_xdp, whose driver neither watches the link nor cleans up */
+    struct interface kernel;
+    struct xdp_descriptors xdp;
 };
 
 static bool
@@ -216,9 +222,9 @@ ethdev_refresh(struct port *port)
     *seen = now;
 }
 
-/* Undoes as much of port_ethdev_open as was done. */
+/* Undoes as much of bring_up_device, and of make_private_pool, as was done. */
 static void
-ethdev_remove(struct ethdev *ethdev)
+device_remove(struct ethdev *ethdev)
 {
     if (ethdev->device != NULL) {
         rte_eth_promiscuous_disable(ethdev->id);
@@ -226,7 +232,16 @@ ethdev_remove(struct ethdev *ethdev)
         rte_eth_dev_close(ethdev->id);
         rte_dev_remove(ethdev->device);
     }
-    rte_mempool_free(ethdev->private);
+    ethdev->device = NULL;
+    xdp_close(&ethdev->xdp);
+    rte_mempool_free(ethdev->private); /* the socket maps it */
+    ethdev->private = NULL;
+}
+
+static void
+ethdev_remove(struct ethdev *ethdev)
+{
+    device_remove(ethdev);
     if (ethdev->kernel.socket >= 0)
         close(ethdev->kernel.socket);
     free(ethdev);
@@ -444,31 +459,64 @@ describe_port(struct port *port, const struct ethdev *ethdev)
         memcpy(port->mac, &address, sizeof(port->mac));
     if (is_kind(port, "tap"))
         port->wait_fd = rte_eth_dev_rx_intr_ctl_q_get_fd(ethdev->id, 0);
+    if (is_kind(port, "af_xdp"))
+        port->wait_fd = xdp_socket(&ethdev->xdp);
     port->ops = is_kind(port, "af_xdp") ? &xdp_ops : &ethdev_ops;
 }
 
 static bool
-bring_up(struct port *port, struct ethdev *ethdev, json_t *request, struct failure *failure)
+bring_up_device(struct port *port, struct ethdev *ethdev, json_t *request, struct failure *failure)
 {
-    bool xdp = is_kind(port, "af_xdp");
-
-    return (!xdp || (open_kernel_side(port, ethdev, request, failure) &&
-                     make_private_pool(port, ethdev, failure))) &&
-           probe(port, ethdev, request, failure) &&
+    return probe(port, ethdev, request, failure) &&
            region_map_device(port->region, ethdev->device, failure) &&
            configure(port, ethdev, failure) && set_up_queues(port, ethdev, failure) &&
            start(ethdev, failure);
+}
+
+/* Notes what the driver opened, whether or not it got to the end. */
+static bool
+try_xdp(struct port *port, struct ethdev *ethdev, json_t *request, struct failure *failure)
+{
+    struct xdp_descriptors before;
+    bool up;
+
+    if (!make_private_pool(port, ethdev, failure))
+        return false;
+    xdp_find(&before);
+    up = bring_up_device(port, ethdev, request, failure);
+    xdp_find(&ethdev->xdp);
+    xdp_subtract(&ethdev->xdp, &before);
+    return up;
+}
+
+/* The kernel frees an interface's queue a while after the last socket on it was closed. */
+static bool
+bring_up_xdp(struct port *port, struct ethdev *ethdev, json_t *request, struct failure *failure)
+{
+    if (!open_kernel_side(port, ethdev, request, failure))
+        return false;
+    for (unsigned attempt = 0; attempt < XDP_ATTEMPTS; attempt++) {
+        if (attempt != 0)
+            usleep(XDP_PAUSE);
+        if (try_xdp(port, ethdev, request, failure))
+            return true;
+        device_remove(ethdev);
+    }
+    return false;
 }
 
 bool
 port_ethdev_open(struct port *port, json_t *request, struct failure *failure)
 {
     struct ethdev *ethdev = calloc(1, sizeof(*ethdev));
+    bool up;
 
     if (ethdev == NULL)
         return fail(failure, "no memory for a port");
     ethdev->kernel.socket = -1;
-    if (!bring_up(port, ethdev, request, failure)) {
+    up = is_kind(port, "af_xdp") ? bring_up_xdp(port, ethdev, request, failure)
+                                 : bring_up_device(port, ethdev, request, failure);
+    if (!up) {
         ethdev_remove(ethdev);
         return false;
     }
