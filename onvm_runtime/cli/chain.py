@@ -108,7 +108,7 @@ def _chain(chain: Mapping[str, Any]) -> tuple[object, ...]:
     return (
         chain["name"],
         "back" if chain["reverse"] else "forth",
-        chain["id"],
+        str(chain["id"]),
         " → ".join(chain["path"]) or "(wire)",
         chain["egress"],
         _state(chain),

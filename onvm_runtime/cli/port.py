@@ -31,7 +31,7 @@ def draw(ports: Any) -> RenderableType:
     """The table of ports."""
     return table(
         ("PORT", "KIND", "LINK", "MAC", "#MTU", "ERROR"),
-        [(p["name"], p["kind"], _link(p), p["mac"], p["mtu"], p["error"]) for p in ports],
+        [(p["name"], p["kind"], _link(p), p["mac"], str(p["mtu"]), p["error"]) for p in ports],
     )
 
 

@@ -128,8 +128,8 @@ def _chain(chain: Stats, before: Stats | None, seconds: float) -> Iterator[tuple
     old = dict(_steps(before)) if before else {}
     names = iter([_name(chain)])
     for step, count in _steps(chain):
-        yield next(names, ""), step, *_flow(count, old.get(step), seconds)
-    yield "", "dropped", chain["counters"]["dropped"], "", ""
+        yield next(names, " "), step, *_flow(count, old.get(step), seconds)
+    yield " ", "dropped", chain["counters"]["dropped"], " ", " "
 
 
 def _steps(chain: Stats) -> Iterator[tuple[str, Stats]]:

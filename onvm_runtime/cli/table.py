@@ -26,7 +26,7 @@ def table(
 
 
 def cell(value: object) -> str:
-    """One value for people: lists with commas, yes and no, a dash for nothing."""
+    """One value for people: numbers and lists with commas, yes and no, a dash for nothing."""
     if value is None or value in ("", [], ()):
         return "-"
     if isinstance(value, bool):

@@ -12,6 +12,7 @@ import pytest
 
 from onvm_runtime.cli.doctor import CHECKS, Finding, Host, examine
 from onvm_runtime.cli.doctor.host import parse_cpus
+from onvm_runtime.control import ABI
 from onvm_runtime.manager.config import NodeConfig, read
 
 PAGES = "/sys/devices/system/node/node{}/hugepages/hugepages-2048kB/{}_hugepages"
@@ -289,17 +290,17 @@ def test_locked_memory(monkeypatch, tmp_path, uid, limit, level):
 PROGRAMS = [
     (
         "versions that go together",
-        "echo onvm-dataplane 0.1.0, ABI 1, DPDK 22.11.11",
-        [("ok", "DPDK 22.11.11"), ("ok", "both speak protocol version 1")],
+        f"echo onvm-dataplane 0.1.0, ABI {ABI}, DPDK 22.11.11",
+        [("ok", "DPDK 22.11.11"), ("ok", f"both speak protocol version {ABI}")],
     ),
     (
         "another protocol",
-        "echo onvm-dataplane 9.0.0, ABI 9, DPDK 24.11.1",
-        [("ok", "24.11.1"), ("fail", "speaks protocol version 9, this package 1")],
+        f"echo onvm-dataplane 9.0.0, ABI {ABI + 1}, DPDK 24.11.1",
+        [("ok", "24.11.1"), ("fail", f"speaks protocol version {ABI + 1}, this package {ABI}")],
     ),
     (
         "a DPDK that nobody tried",
-        "echo onvm-dataplane 0.1.0, ABI 1, DPDK 21.05.0",
+        f"echo onvm-dataplane 0.1.0, ABI {ABI}, DPDK 21.05.0",
         [("warn", "never tried"), ("ok", "both")],
     ),
     (

@@ -16,6 +16,7 @@ import pytest
 from onvm_runtime.cli.app import run
 from onvm_runtime.cli.failure import ExitCode
 from onvm_runtime.cli.table import cell, short
+from onvm_runtime.control import ABI
 
 NODE = """\
 catalogue: {catalogue}
@@ -156,6 +157,33 @@ def test_a_file_from_stdin(node, monkeypatch, capsys):
         code = run(["chain", "validate", "-", "--node", str(node)])
     assert code == ExitCode.SPEC_INVALID
     assert "<stdin>:1: default: no chain 'x'" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("program", "code"),
+    [
+        (f"echo onvm-dataplane 0.1.0, ABI {ABI}, DPDK 22.11.11", ExitCode.OK),
+        ("exit 1", ExitCode.FAILED),
+    ],
+    ids=["all is well", "something must be mended"],
+)
+def test_doctor_examines_this_host_without_a_manager(tmp_path, nobody, program, code, capsys):
+    file = tmp_path / "onvm-dataplane"
+    file.write_text(f"#!/bin/sh\n{program}\n")
+    file.chmod(0o755)
+    node = tmp_path / "node.yml"
+    node.write_text(f"{{runtime: process, dataplane: {{program: {file}}}}}")
+    assert run(["--socket", nobody, "doctor", "--node", str(node), "--json"]) == code
+    rows = json.loads(capsys.readouterr().out)
+    assert {row["check"] for row in rows} >= {"kernel", "hugepages", "data plane", "running"}
+    assert [row["level"] for row in rows if row["check"] == "running"] == ["warn"]
+
+
+def test_doctor_shows_what_is_wrong_in_node_yml(tmp_path, nobody, capsys):
+    node = tmp_path / "node.yml"
+    node.write_text("runtime: process\nprts: []\n")
+    assert run(["--socket", nobody, "doctor", "--node", str(node)]) == ExitCode.FAILED
+    assert "node.yml:2: prts" in capsys.readouterr().out
 
 
 def onvm(*arguments: str, **environment: str) -> subprocess.Popen[str]:
