@@ -18,7 +18,7 @@ from onvm_runtime.chains.diff import Change, diff
 from onvm_runtime.chains.load import check, dump, load, validate
 from onvm_runtime.chains.plan import Plan, PlannedChain, PlannedRule
 from onvm_runtime.chains.problem import Problem, SpecError
-from onvm_runtime.chains.spec import Chain, Instance, LabSpec, Match, Service, instances, services
+from onvm_runtime.chains.spec import Chain, Instance, LabSpec, Match, Service, instances
 
 __all__ = [
     "NF",
@@ -41,6 +41,5 @@ __all__ = [
     "dump",
     "instances",
     "load",
-    "services",
     "validate",
 ]

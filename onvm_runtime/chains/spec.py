@@ -136,11 +136,6 @@ class LabSpec:
         }
 
 
-def services(spec: LabSpec) -> dict[str, Service]:
-    """The services of a lab by name."""
-    return dict(spec.services)
-
-
 def instances(spec: LabSpec) -> list[Instance]:
     """The NFs that a lab wants, named `<service>-<n>` with n from 1."""
     return [
