@@ -128,18 +128,22 @@ def _add_chains(api: FastAPI, node: Node) -> None:
     @api.post("/v1/chains/apply")
     async def apply(spec: models.Spec) -> models.Applied:
         """Makes a chains file the desired state and waits until it is in force."""
-        return _applied(await node.rollouts.apply(node.control(), spec.text, spec.source))
+        return _applied(
+            await node.rollouts.apply(await node.dataplane.ready(), spec.text, spec.source)
+        )
 
     @api.delete("/v1/chains/{name}")
     async def remove(name: str) -> models.Applied:
         """Removes a chain; its services stay."""
-        return _applied(await node.rollouts.edit(node.control(), edits.remove_chain(name)))
+        return _applied(
+            await node.rollouts.edit(await node.dataplane.ready(), edits.remove_chain(name))
+        )
 
     @api.post("/v1/services/{name}/scale")
     async def scale(name: str, wanted: models.Scale) -> models.Applied:
         """Gives a service another number of instances."""
         edit = edits.scale(name, wanted.replicas)
-        return _applied(await node.rollouts.edit(node.control(), edit))
+        return _applied(await node.rollouts.edit(await node.dataplane.ready(), edit))
 
 
 def _change(change: Any) -> models.Change:
@@ -161,19 +165,19 @@ def _add_nfs(api: FastAPI, node: Node) -> None:
     @api.post("/v1/nfs/{instance}/stop")
     async def stop(instance: str) -> models.NfStatus:
         """Stops an instance until it is started again, also over a restart of the manager."""
-        await node.rollouts.stop(node.control(), instance)
+        await node.rollouts.stop(await node.dataplane.ready(), instance)
         return views.nf(node.fleet[instance])
 
     @api.post("/v1/nfs/{instance}/start")
     async def start(instance: str) -> models.NfStatus:
         """Starts an instance now, whatever pause it is in."""
-        await node.rollouts.start(node.control(), instance)
+        await node.rollouts.start(await node.dataplane.ready(), instance)
         return views.nf(node.fleet[instance])
 
     @api.post("/v1/nfs/{instance}/restart")
     async def restart(instance: str) -> models.NfStatus:
         """Ends an instance and starts it anew."""
-        await node.rollouts.restart(node.control(), instance)
+        await node.rollouts.restart(await node.dataplane.ready(), instance)
         return views.nf(node.fleet[instance])
 
     @api.get("/v1/nfs/{instance}/logs")

@@ -52,6 +52,7 @@ class Dataplane:
         self._control: Control | None = None
         self._backoff = Backoff()
         self._ending = False
+        self._changed = asyncio.Event()
         self.state: State = "starting"
         self.reason: str | None = None
         self.restarts = 0
@@ -62,6 +63,16 @@ class Dataplane:
         if self._control is None or self._control.closed:
             raise Unavailable(f"the data plane does not run: {self.reason or 'it is starting'}")
         return self._control
+
+    async def ready(self) -> Control:
+        """The connection, once a data plane that starts is what it should be.
+
+        Raises Unavailable with the reason when it does not start.
+        """
+        while self.state == "starting":
+            self._changed.clear()
+            await self._changed.wait()
+        return self.control()
 
     @property
     def identity(self) -> dict[str, Any]:
@@ -185,6 +196,7 @@ class Dataplane:
 
     def _enter(self, state: State, reason: str | None) -> None:
         self.state, self.reason, self.since = state, reason, time.monotonic()
+        self._changed.set()
 
 
 def command(config: NodeConfig) -> list[str | Path]:

@@ -66,7 +66,7 @@ class ProcessDriver:
         if not program.is_file():
             raise DriverError(f"there is no program {program}: install the NFs first")
         environment = {"ONVM_SOCKET": str(launch.directory / "nf.sock")}
-        command = [*self._confinement(), program]
+        command: list[str | Path] = [*self._confinement(), program]
         try:
             process = Process.spawn(
                 command, environment, self._log(launch.instance), self._config.nf.user

@@ -117,6 +117,15 @@ class Managed:
         ports = self.get("/v1/stats")["ports"]
         return next(int(p["counters"]["tx"]["packets"]) for p in ports if p["name"] == port)
 
+    def losses(self) -> dict[str, int]:
+        """Every counter of the node that says why packets are missing, and is not 0."""
+        stats = self.get("/v1/stats")
+        counts = dict(stats["node"]["drops"])
+        for port in stats["ports"]:
+            for name in ("rx_missed", "rx_errors", "tx_dropped"):
+                counts[f"{port['name']} {name}"] = port["counters"][name]
+        return {name: count for name, count in counts.items() if count}
+
     def log(self) -> str:
         """What the manager has printed."""
         return (self.directory / "manager.log").read_text(errors="replace")
