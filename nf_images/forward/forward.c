@@ -1,8 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* forward: passes every packet on; with swap_mac it swaps the MAC addresses. */
-#include <string.h>
-
 #include "nf/nf.h"
+#include "nf/packet.h"
 #include "nf/parameters.h"
 
 struct forward {
@@ -28,11 +27,11 @@ configure(void *state, json_t *configuration, struct onvm_failure *failure)
 static void
 swap_mac(uint8_t *frame)
 {
-    uint8_t destination[6];
+    struct onvm_ethernet *ethernet = onvm_ethernet(frame);
+    struct onvm_mac destination = ethernet->destination;
 
-    memcpy(destination, frame, 6);
-    memcpy(frame, frame + 6, 6);
-    memcpy(frame + 6, destination, 6);
+    ethernet->destination = ethernet->source;
+    ethernet->source = destination;
 }
 
 static void

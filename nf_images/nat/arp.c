@@ -4,55 +4,52 @@
 
 #include <string.h>
 
-#define ARP_SIZE 28
-#define ARP_REQUEST 1
-#define ARP_REPLY 2
-
-/* Offsets of the fields of an ARP packet for IPv4 over Ethernet. */
-enum arp_field {
-    ARP_OPERATION = 6,
-    ARP_SENDER_MAC = 8,
-    ARP_SENDER_IP = 14,
-    ARP_TARGET_MAC = 18,
-    ARP_TARGET_IP = 24,
+/* An ARP packet for IPv4 over Ethernet. */
+struct arp {
+    uint8_t kind[6]; /* hardware and protocol, and the sizes of their addresses */
+    uint8_t operation[2];
+    struct onvm_mac sender_mac;
+    uint8_t sender[4];
+    struct onvm_mac target_mac;
+    uint8_t target[4];
 };
 
 static bool
 is_request(const struct frame *frame)
 {
-    static const uint8_t ethernet_ipv4[] = {0, 1, 8, 0, 6, 4, 0, ARP_REQUEST};
+    static const uint8_t request[] = {0, 1, 8, 0, 6, 4, 0, 1};
 
-    return frame->headers.l3 + ARP_SIZE <= frame->length &&
-           memcmp(frame->data + frame->headers.l3, ethernet_ipv4, sizeof(ethernet_ipv4)) == 0;
+    return frame->headers.l3 + sizeof(struct arp) <= frame->length &&
+           memcmp(frame->data + frame->headers.l3, request, sizeof(request)) == 0;
 }
 
 static void
-answer(uint8_t *ethernet, uint8_t *arp, const uint8_t *mac)
+answer(struct onvm_ethernet *ethernet, struct arp *arp, const struct onvm_mac *mac)
 {
-    uint8_t asked[4];
+    const struct arp asked = *arp;
 
-    memcpy(asked, arp + ARP_TARGET_IP, 4);
-    onvm_write16(arp + ARP_OPERATION, ARP_REPLY);
-    memcpy(arp + ARP_TARGET_MAC, arp + ARP_SENDER_MAC, 6 + 4);
-    memcpy(arp + ARP_SENDER_MAC, mac, 6);
-    memcpy(arp + ARP_SENDER_IP, asked, 4);
-    memcpy(ethernet, ethernet + 6, 6);
-    memcpy(ethernet + 6, mac, 6);
+    arp->operation[1] = 2;
+    arp->sender_mac = *mac;
+    memcpy(arp->sender, asked.target, sizeof(arp->sender));
+    arp->target_mac = asked.sender_mac;
+    memcpy(arp->target, asked.sender, sizeof(arp->target));
+    ethernet->destination = ethernet->source;
+    ethernet->source = *mac;
 }
 
 struct decision
 arp_handle(struct nat *nat, struct frame *frame)
 {
-    uint8_t *arp = frame->data + frame->headers.l3;
+    struct arp *arp = (struct arp *)(frame->data + frame->headers.l3);
     uint32_t asked, public;
 
     if (!is_request(frame))
         return DECISION_PASS;
-    memcpy(&asked, arp + ARP_TARGET_IP, sizeof(asked));
+    memcpy(&asked, arp->target, sizeof(asked));
     public = translations_public(&nat->translations, asked);
     if (public == PUBLIC_MAX)
         return DECISION_PASS;
-    answer(frame->data, arp, nat->mac[public]);
+    answer(onvm_ethernet(frame->data), arp, &nat->mac[public]);
     nat->arp_answers++;
     return DECISION_BACK;
 }

@@ -127,9 +127,9 @@ set_macs(struct nat *nat, const struct parameters *parameters, struct onvm_failu
         return onvm_fail(failure, "mac must be a unicast MAC address, not %s", parameters->mac);
     for (uint32_t i = 0; i < parameters->publics; i++) {
         for (unsigned byte = 0; byte < 6; byte++)
-            nat->mac[i][byte] = (uint8_t)mac[byte];
+            nat->mac[i].byte[byte] = (uint8_t)mac[byte];
         if (!parameters->mac)
-            memcpy(nat->mac[i] + 2, &parameters->public[i], 4);
+            memcpy(nat->mac[i].byte + 2, &parameters->public[i], 4);
     }
     return true;
 }

@@ -29,9 +29,9 @@ nat_set_macs(const struct nat *nat, uint8_t *frame, const struct translation *tr
              enum direction direction)
 {
     if (direction == OUTBOUND)
-        memcpy(frame + 6, nat->mac[translation->public], 6);
+        onvm_ethernet(frame)->source = nat->mac[translation->public];
     else
-        memcpy(frame, translation->mac, 6);
+        onvm_ethernet(frame)->destination = translation->mac;
 }
 
 static void
@@ -102,7 +102,7 @@ translate_outbound(struct nat *nat, struct frame *frame, const struct ip_packet 
 
     if (!translation)
         return decision_drop(ONVM_DROP_nf_table_full);
-    memcpy(translation->mac, frame->data + 6, 6);
+    translation->mac = onvm_ethernet(frame->data)->source;
     note_use(nat, translation, packet, OUTBOUND, frame->length);
     rewrite_end(packet, END_SOURCE, nat->translations.public[translation->public],
                 translation->port);

@@ -14,7 +14,7 @@
 struct nat {
     struct onvm_prefix inside[INSIDE_MAX];
     uint32_t insides;
-    uint8_t mac[PUBLIC_MAX][6]; /* of each public address */
+    struct onvm_mac mac[PUBLIC_MAX]; /* of each public address */
     struct translations translations;
     uint64_t now;
     uint64_t no_mapping, table_full, unsupported, arp_answers;

@@ -97,7 +97,7 @@ leave(struct translations *all, struct translation *translation)
 static void
 copy_use(struct translation *to, const struct translation *from)
 {
-    memcpy(to->mac, from->mac, sizeof(to->mac));
+    to->mac = from->mac;
     memcpy(to->steady, from->steady, sizeof(to->steady));
     memcpy(to->packets, from->packets, sizeof(to->packets));
     memcpy(to->bytes, from->bytes, sizeof(to->bytes));

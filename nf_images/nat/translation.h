@@ -43,7 +43,7 @@ struct translation {
     struct onvm_table_entry entry;
     struct inside_end inside;
     uint8_t public; /* index of the public address */
-    uint8_t mac[6]; /* of the inside host */
+    struct onvm_mac mac; /* of the inside host */
     bool steady[2]; /* TCP, by direction: the last packet carried neither SYN, FIN nor RST */
     uint16_t port;  /* public */
     uint64_t last;  /* when it was used */

@@ -17,6 +17,22 @@
 #define ONVM_ETHERTYPE_ARP 0x0806
 #define ONVM_ETHERTYPE_IPV6 0x86dd
 
+struct onvm_mac {
+    uint8_t byte[6];
+};
+
+/* What every frame begins with. */
+struct onvm_ethernet {
+    struct onvm_mac destination, source;
+    uint8_t type[2];
+};
+
+static inline struct onvm_ethernet *
+onvm_ethernet(uint8_t *frame)
+{
+    return (struct onvm_ethernet *)frame;
+}
+
 enum onvm_protocol {
     ONVM_PROTOCOL_ICMP = 1,
     ONVM_PROTOCOL_TCP = 6,
