@@ -142,8 +142,8 @@ def _add_chains(api: FastAPI, node: Node) -> None:
     @api.post("/v1/services/{name}/scale")
     async def scale(name: str, wanted: models.Scale) -> models.Applied:
         """Gives a service another number of instances."""
-        edit = edits.scale(name, wanted.replicas)
-        return _applied(await node.rollouts.edit(await node.dataplane.ready(), edit))
+        control = await node.dataplane.ready()
+        return _applied(await node.rollouts.edit(control, edits.scale(name, wanted.replicas)))
 
 
 def _change(change: Any) -> models.Change:

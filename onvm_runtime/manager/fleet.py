@@ -143,7 +143,10 @@ class Fleet:
         for name, handle in orphans.items():
             log.info("NF %s runs but belongs to no service: it is ended", name)
             await handle.stop()
-            await self._driver.remove(name)
+            try:
+                await self._driver.remove(name)
+            except DriverError as error:
+                log.error("%s", error)
 
 
 async def _forget(control: Control, name: str) -> None:

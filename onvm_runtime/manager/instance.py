@@ -25,6 +25,7 @@ from onvm_runtime.manager.failure import DriverError
 
 State = Literal["starting", "running", "failed", "backoff", "stopping", "stopped"]
 News = tuple[str, "str | None"]
+Settled = tuple[State, "str | None"]
 
 ATTACH_SECONDS = 10.0
 LEAVE_SECONDS = 2.0  # to end by itself after the data plane told it to stop
@@ -50,7 +51,7 @@ class Instance:
         self._starting: asyncio.Task[Handle] | None = None
         self._task: asyncio.Task[None] | None = None
         self._news: asyncio.Queue[News] = asyncio.Queue()
-        self._changed = asyncio.Event()
+        self._waiters: list[asyncio.Future[Settled]] = []
         self._deadline: float | None = None
         self._refusal: str | None = None
 
@@ -69,6 +70,7 @@ class Instance:
         self._handle = handle
         self._enter("starting", None)
         self._task = asyncio.create_task(self._run())
+        self._task.add_done_callback(self._broke)
 
     def report(self, state: str, reason: str | None = None) -> None:
         """Takes news from the data plane: a state of control.h, or "away" when it is gone."""
@@ -80,12 +82,16 @@ class Instance:
         if self.state == "failed":
             self._await_attachment()
 
-    async def settled(self) -> State:
-        """Waits until it runs, or until it is known not to; returns the state."""
-        while self.state == "starting":
-            self._changed.clear()
-            await self._changed.wait()
-        return self.state
+    async def settled(self) -> Settled:
+        """Waits while it starts; returns the state that came of it, and why.
+
+        That a failed start is tried again at once does not hide it.
+        """
+        if self.state != "starting":
+            return self.state, self.reason
+        waiter: asyncio.Future[Settled] = asyncio.get_running_loop().create_future()
+        self._waiters.append(waiter)
+        return await waiter
 
     async def retire(self) -> None:
         """Looks after it no longer: when its process ends, that is all right now."""
@@ -111,6 +117,12 @@ class Instance:
             await asyncio.sleep(wait)
             self.restarts += 1
             self._enter("starting", None)
+
+    def _broke(self, task: asyncio.Task[None]) -> None:
+        """A mistake in the manager must not leave an instance that only looks alive."""
+        if not task.cancelled() and task.exception():
+            log.critical("NF %s is left alone", self.wanted.name, exc_info=task.exception())
+            self._enter("failed", f"the manager failed: {task.exception()!r}; see its log")
 
     async def _live(self) -> str:
         """One life of the process; returns how it ended."""
@@ -216,4 +228,11 @@ class Instance:
             log.info("NF %s: %s -> %s", self.wanted.name, self.state, state)
             self.since = time.monotonic()
         self.state, self.reason = state, reason
-        self._changed.set()
+        if state != "starting":
+            self._wake()
+
+    def _wake(self) -> None:
+        waiters, self._waiters = self._waiters, []
+        for waiter in waiters:
+            if not waiter.done():
+                waiter.set_result((self.state, self.reason))

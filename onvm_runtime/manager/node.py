@@ -44,16 +44,25 @@ class Node:
         )
         self.dataplane = Dataplane(config, self)
         self._counting = Counting()
-        self._tasks: list[asyncio.Task[None]] = []
+        self._tasks: set[asyncio.Task[None]] = set()
 
     async def start(self) -> None:
         """Adopts NFs that run, then begins to keep everything right."""
         desired = self.rollouts.desired
         await self.fleet.adopt(instances(desired.spec), desired.stopped)
-        self._tasks = [
+        self._tasks = {
             asyncio.create_task(self.dataplane.run()),
             asyncio.create_task(self.ports.keep_trying(self._connected, self._resend)),
-        ]
+        }
+
+    async def broken(self) -> None:
+        """Waits until something that should run for ever has failed, and raises what failed it.
+
+        That is a mistake in the manager: a fresh one does better than half of this one.
+        """
+        done, _ = await asyncio.wait(self._tasks, return_when=asyncio.FIRST_EXCEPTION)
+        for task in done:
+            task.result()
 
     async def leave(self) -> None:
         """Stops looking after the node; NFs and data plane go on."""

@@ -185,16 +185,16 @@ class Rollouts:
             undo.pop_all()
 
     async def _until_running(self, names: list[str]) -> None:
-        settling = [asyncio.create_task(self._fleet[name].settled()) for name in names]
-        if settling:
-            await asyncio.wait(settling, timeout=START_SECONDS)
-        for name, task in zip(names, settling, strict=True):
-            task.cancel()
-            instance = self._fleet[name]
-            if instance.state == "failed":
-                raise Failed(f"NF {name} refuses its parameters: {instance.reason}")
-            if instance.state != "running":
-                raise Failed(f"NF {name} {instance.reason or 'does not attach'}")
+        starts = [asyncio.create_task(self._fleet[name].settled()) for name in names]
+        if starts:
+            await asyncio.wait(starts, timeout=START_SECONDS)
+        for name, start in zip(names, starts, strict=True):
+            start.cancel()
+            state, reason = start.result() if start.done() else ("starting", "does not attach")
+            if state == "failed":
+                raise Failed(f"NF {name} refuses its parameters: {reason}")
+            if state != "running":
+                raise Failed(f"NF {name} {reason}")
 
     async def _finish(self, control: Control, steps: Steps) -> bool:
         drained = await self._in_force.drain(DRAIN_SECONDS)

@@ -8,8 +8,9 @@ import contextlib
 import os
 import signal
 import socket
-from collections.abc import Iterator
+from collections.abc import Coroutine, Iterator
 from pathlib import Path
+from typing import Any
 
 import uvicorn
 from fastapi import FastAPI
@@ -50,10 +51,20 @@ async def run(config: NodeConfig) -> None:
             loop.add_signal_handler(number, server.end)
         await node.start()
         try:
-            await server.serve([_listen(directory / SOCKET)])
+            await _until_either_ends(server.serve([_listen(directory / SOCKET)]), node.broken())
         finally:
-            await node.leave()
             (directory / SOCKET).unlink(missing_ok=True)
+            await node.leave()
+
+
+async def _until_either_ends(*work: Coroutine[Any, Any, None]) -> None:
+    """Runs both; ends with the first, and raises what it raised."""
+    tasks = [asyncio.create_task(coroutine) for coroutine in work]
+    done, pending = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+    for task in pending:
+        task.cancel()
+    for task in done:
+        task.result()
 
 
 def _settings(app: FastAPI) -> uvicorn.Config:

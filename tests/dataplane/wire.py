@@ -4,17 +4,22 @@
 from __future__ import annotations
 
 import ctypes
+import itertools
 import os
+import select
 import socket
 import subprocess
 import threading
 import time
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 ETHERTYPE = 0x88B5  # for local experiments (IEEE Std 802)
 HEADER = bytes.fromhex("020000000002 020000000001 88b5".replace(" ", ""))
 SIZE = 60
+LOOK_SECONDS = 0.05
+QUIET_SECONDS = 0.2  # without a frame, after the last one was sent
 CLONE_NEWNET = 0x40000000  # linux/sched.h
 SO_RCVBUFFORCE = 33  # asm-generic/socket.h
 
@@ -33,6 +38,10 @@ class Namespace:
         self._inside("ip", "link", "add", f"n-{name}", "type", "veth", "peer", f"t-{name}")
         for end in ("n", "t"):
             self._inside("ip", "link", "set", f"{end}-{name}", "up")
+
+    def unwire(self, name: str) -> None:
+        """Removes the veth pair of a port."""
+        self._inside("ip", "link", "del", f"n-{name}")
 
     def port(self, name: str) -> dict[str, Any]:
         """The port in node.yml."""
@@ -68,7 +77,7 @@ def _in_namespace(name: str, work: Callable[[], socket.socket]) -> socket.socket
 
     def enter() -> None:
         libc = ctypes.CDLL(None, use_errno=True)
-        with open(f"/run/netns/{name}") as namespace:
+        with Path(f"/run/netns/{name}").open() as namespace:
             assert libc.setns(namespace.fileno(), CLONE_NEWNET) == 0, os.strerror(
                 ctypes.get_errno()
             )
@@ -88,7 +97,6 @@ class Traffic:
         self.sent = 0
         self.arrived: dict[int, float] = {}
         self._source, self._sink, self._gap = source, sink, 1 / pace
-        self._sink.settimeout(0.05)
         self._ends = threading.Event()
         self._sender = threading.Thread(target=self._send)
         self._receiver = threading.Thread(target=self._receive)
@@ -104,13 +112,14 @@ class Traffic:
             time.sleep(max(0.0, due - time.monotonic()))
 
     def _receive(self) -> None:
-        quiet = 0
-        while quiet < 4:
-            try:
+        quiet = 0.0
+        while quiet < QUIET_SECONDS:
+            if select.select([self._sink], [], [], LOOK_SECONDS)[0]:
                 frame = self._sink.recv(2048)
                 self.arrived[int.from_bytes(frame[14:18], "big")] = time.monotonic()
-            except TimeoutError:
-                quiet = quiet + 1 if self._ends.is_set() else 0
+                quiet = 0.0
+            elif self._ends.is_set():
+                quiet += LOOK_SECONDS
 
     def stop(self) -> int:
         """Ends the sender, waits for what is on its way, and returns how many were lost."""
@@ -126,5 +135,5 @@ class Traffic:
     def gap_after(self, moment: float) -> float:
         """The longest pause between two arrivals that ended after `moment`, in seconds."""
         times = sorted(self.arrived.values())
-        gaps = [b - a for a, b in zip(times, times[1:], strict=False) if b >= moment]
+        gaps = [b - a for a, b in itertools.pairwise(times) if b >= moment]
         return max(gaps, default=float("inf"))
