@@ -44,20 +44,29 @@ class Lab:
         for namespace in (self.client, self.server, self.node):
             namespace.close()
 
-    def add_port(self, name: str, kind: str, peer: Namespace) -> None:
+    def add_port(self, name: str, kind: str, peer: Namespace, mtu: int = MTU) -> None:
         """A port `name` to a namespace whose end is called eth0."""
-        if kind == "tap":
-            self.plane.request("port.add", name=name, kind=kind, interface="eth0", netns=peer.name)
-            return
-        join(self.node, name, peer, "eth0")
-        self.plane.request("port.add", name=name, kind=kind, interface=name, netns=self.node.name)
+        if kind != "tap":
+            join(self.node, name, peer, "eth0")
+            self.node.ip("link", "set", name, "mtu", str(mtu))
+        self.open_port(name, kind, peer, mtu)
 
-    def wire(self, client_kind: str, server_kind: str) -> None:
+    def open_port(self, name: str, kind: str, peer: Namespace, mtu: int = MTU) -> None:
+        """As add_port, on interfaces that are there already."""
+        interface, netns = ("eth0", peer) if kind == "tap" else (name, self.node)
+        where = {"interface": interface, "netns": netns.name}
+        self.plane.request("port.add", name=name, kind=kind, mtu=mtu, **where)
+
+    def wire(self, client_kind: str, server_kind: str, mtu: int = MTU) -> None:
         """Joins client and server by a chain of no NFs in each direction."""
-        self.add_port("client", client_kind, self.client)
-        self.add_port("server", server_kind, self.server)
+        self.add_port("client", client_kind, self.client, mtu)
+        self.add_port("server", server_kind, self.server, mtu)
         self.client.address("eth0", f"{CLIENT[socket.AF_INET]}/24", "2001:db8::1/64")
         self.server.address("eth0", f"{SERVER[socket.AF_INET]}/24", "2001:db8::2/64")
+        self.plan_wire()
+
+    def plan_wire(self) -> None:
+        """The chains of `wire`."""
         self.plane.plan(
             [
                 {"id": 1, "name": "there", "path": [], "egress": "server"},
@@ -127,6 +136,19 @@ def test_tcp_passes_whatever_the_kernel_offloads(
         counters = lab.counters(name)
         assert (counters.rx_segmented > 0) is (kind == "af_packet")
         assert (counters.rx_checksummed > 0) is (kind != "tap")
+
+
+@pytest.mark.parametrize("kind", ["af_packet", "af_xdp"])
+def test_the_largest_frames_pass(lab: Lab, kind: str) -> None:
+    lab.wire(kind, kind, mtu=2158)
+    for namespace in (lab.client, lab.server):
+        namespace.ip("link", "set", "eth0", "mtu", "2158")
+    datagram = PAYLOAD[: 2158 - 20 - 8]
+    with lab.server.socket(socket.AF_INET, socket.SOCK_DGRAM) as receiver:
+        receiver.bind((SERVER[socket.AF_INET], 9))
+        with lab.client.socket(socket.AF_INET, socket.SOCK_DGRAM) as sender:
+            sender.sendto(datagram, (SERVER[socket.AF_INET], 9))
+        assert receiver.recv(4096) == datagram
 
 
 @pytest.mark.parametrize("hugepages", ["required", "off"])
@@ -244,6 +266,22 @@ def test_a_port_survives_the_end_of_its_interface(lab: Lab, kind: str) -> None:
     assert lab.port("client")["up"]
 
 
+@pytest.mark.parametrize("kind", ["af_packet", "tap", "af_xdp"])
+def test_ports_open_again_after_a_crash(lab: Lab, kind: str) -> None:
+    if kind == "tap":  # a tap lasts as long as the data plane, unless it was made beforehand
+        for namespace in (lab.client, lab.server):
+            namespace.ip("tuntap", "add", "eth0", "mode", "tap", "multi_queue")
+    lab.wire(kind, kind)
+    lab.plane.kill()
+
+    lab.plane.start()
+    lab.open_port("client", kind, lab.client)
+    lab.open_port("server", kind, lab.server)
+    lab.plan_wire()
+    family = socket.AF_INET
+    assert transfer(lab.client, lab.server, SERVER[family], family) == PAYLOAD
+
+
 @pytest.mark.parametrize("kind", ["af_packet", "tap", "af_xdp", "null"])
 def test_opening_and_closing_leaves_nothing_behind(lab: Lab, kind: str) -> None:
     def resources() -> tuple[list[str], int]:
@@ -290,6 +328,7 @@ def test_opening_and_closing_leaves_nothing_behind(lab: Lab, kind: str) -> None:
         ({"name": "p", "kind": "tap", "interface": "t", "netns": "nosuch"}, "ip netns add"),
         ({"name": "p", "kind": "tap", "interface": "t", "netns": "../x"}, "netns: must be a name"),
         ({"name": "p", "kind": "pcap", "receive": "/nosuch"}, "is the file to receive a pcap"),
+        ({"name": "p", "kind": "pcap"}, "needs a file to receive or transmit"),
         ({"name": "p", "kind": "pcap", "loop": 1}, "loop: must be true or false"),
         ({"name": "p", "kind": "pci", "address": "0000:ff:1f.7"}, "is that device there"),
     ],

@@ -44,7 +44,8 @@ struct classification {
  * resolves a port's name (ONVM_MAX_PORTS: unknown).  NULL: failure says which
  * rule and key is wrong.
  */
-struct ruleset *ruleset_parse(json_t *plan, uint8_t (*port_id)(const void *context, const char *name),
+struct ruleset *ruleset_parse(json_t *plan,
+                              uint8_t (*port_id)(const void *context, const char *name),
                               const void *context, struct failure *failure);
 
 /* Says that chain `id` carries `lineage` (both 1 to ONVM_MAX_CHAINS - 1) under this rule set. */

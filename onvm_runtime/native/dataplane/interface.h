@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* What a port asks the kernel about a network interface, by a socket of the interface's namespace. */
+/* What a port asks the kernel about a network interface. */
 #ifndef ONVM_DATAPLANE_INTERFACE_H
 #define ONVM_DATAPLANE_INTERFACE_H
 

@@ -4,10 +4,10 @@
  *
  * Drivers receive straight into the packet region, except af_xdp: it lays its
  * UMEM over the mbufs themselves, so it gets an ordinary pool of its own and each
- * frame is copied once.  What is promised of frames in port.h is made true in
- * accept_frame.
+ * frame is copied once.
  */
 #include <errno.h>
+#include <linux/bpf.h>
 #include <rte_ethdev.h>
 #include <rte_malloc.h>
 #include <stdlib.h>
@@ -15,10 +15,8 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-#include "checksum.h"
-#include "interface.h"
+#include "ethdev.h"
 #include "port_kinds.h"
-#include "xdp_leftovers.h"
 
 #define RX_DESCRIPTORS 1024
 #define TX_DESCRIPTORS 1024
@@ -27,174 +25,11 @@
 #define XDP_ATTEMPTS 5
 #define XDP_PAUSE 50000 /* microseconds */
 
-struct ethdev {
-    uint16_t id;
-    struct rte_device *device;   /* NULL: not probed */
-    struct rte_mempool *private; /* of af_xdp; NULL: frames arrive in the region */
-    struct rte_eth_stats seen;   /* that the counters have already */
-
-    /* of af_xdp, whose driver neither watches the link nor cleans up */
-    struct interface kernel;
-    struct xdp_descriptors xdp;
-};
-
 static bool
 is_kind(const struct port *port, const char *kind)
 {
     return strcmp(port->kind, kind) == 0;
 }
-
-/* ---- Receive ---- */
-
-/* The drivers that strip VLAN tags unasked leave them in the mbuf. */
-static bool
-restore_vlan(struct rte_mbuf *frame)
-{
-    uint8_t *start;
-
-    if ((frame->ol_flags & RTE_MBUF_F_RX_VLAN_STRIPPED) == 0)
-        return true;
-    start = (uint8_t *)rte_pktmbuf_prepend(frame, VLAN_TAG);
-    if (start == NULL)
-        return false;
-    memmove(start, start + VLAN_TAG, FRAME_MACS);
-    frame_write_tag(start, RTE_ETHER_TYPE_VLAN, frame->vlan_tci);
-    return true;
-}
-
-/* Makes a frame what port.h promises; ONVM_DROP_REASON_COUNT: it is, else why it cannot be. */
-static inline unsigned
-accept_frame(const struct port *port, struct rte_mbuf *frame)
-{
-    if (unlikely(frame->pkt_len < FRAME_HEADER))
-        return ONVM_DROP_runt;
-    if (unlikely(frame->nb_segs > 1 || !restore_vlan(frame) ||
-                 frame->pkt_len > port_longest(port)))
-        return ONVM_DROP_oversize;
-    return ONVM_DROP_REASON_COUNT;
-}
-
-/* Drops what is not acceptable from a burst, and counts the rest; returns how many are left. */
-static uint16_t
-accept_burst(struct port *port, struct rte_mbuf **frames, uint16_t count)
-{
-    uint16_t accepted = 0;
-    uint64_t bytes = 0;
-
-    for (uint16_t i = 0; i < count; i++) {
-        unsigned reason = accept_frame(port, frames[i]);
-
-        if (unlikely(reason != ONVM_DROP_REASON_COUNT)) {
-            port_refuse(port, reason);
-            rte_pktmbuf_free(frames[i]);
-            continue;
-        }
-        frames[i]->ol_flags = RTE_MBUF_F_EXTERNAL; /* some drivers clear it */
-        bytes += frames[i]->pkt_len;
-        frames[accepted++] = frames[i];
-    }
-    port_count(&port->counters->rx, accepted, bytes);
-    return accepted;
-}
-
-static uint16_t
-ethdev_receive(struct port *port, struct rte_mbuf **frames, uint16_t count)
-{
-    const struct ethdev *ethdev = port->state;
-
-    count = rte_eth_rx_burst(ethdev->id, 0, frames, count);
-    return count == 0 ? 0 : accept_burst(port, frames, count);
-}
-
-/* Fills a region buffer with a frame of the private pool; false: it does not fit. */
-static bool
-copy_frame(struct rte_mbuf *to, const struct rte_mbuf *from)
-{
-    char *data = rte_pktmbuf_append(to, rte_pktmbuf_data_len(from));
-
-    if (data == NULL || from->nb_segs > 1)
-        return false;
-    memcpy(data, rte_pktmbuf_mtod(from, const void *), rte_pktmbuf_data_len(from));
-    return true;
-}
-
-/* What a kernel peer left undone (a veth's other end never finishes its checksums). */
-static void
-finish_checksum(struct port *port, struct rte_mbuf *frame)
-{
-    uint8_t *data = rte_pktmbuf_mtod(frame, uint8_t *);
-
-    if (checksum_finish_partial(data, rte_pktmbuf_data_len(frame)))
-        ONVM_COUNT(port->counters->rx_checksummed, 1);
-}
-
-/* Moves a burst from the private pool into the region; returns how many came through. */
-static uint16_t
-import_burst(struct port *port, struct rte_mbuf **from, uint16_t count, struct rte_mbuf **to)
-{
-    uint16_t copied = 0;
-
-    for (uint16_t i = 0; i < count; i++) {
-        if (!copy_frame(to[copied], from[i])) {
-            port_refuse(port, ONVM_DROP_oversize);
-            continue;
-        }
-        finish_checksum(port, to[copied++]);
-    }
-    rte_pktmbuf_free_bulk(from, count);
-    rte_pktmbuf_free_bulk(to + copied, count - copied);
-    return copied;
-}
-
-static uint16_t
-xdp_receive(struct port *port, struct rte_mbuf **frames, uint16_t count)
-{
-    const struct ethdev *ethdev = port->state;
-    struct rte_mbuf *received[ONVM_BURST];
-
-    count = rte_eth_rx_burst(ethdev->id, 0, received, count);
-    if (count == 0)
-        return 0;
-    if (rte_pktmbuf_alloc_bulk(port->region->pool, frames, count) != 0) {
-        ONVM_COUNT(port->counters->rx_missed, count);
-        ONVM_COUNT(port->node->dropped[ONVM_DROP_no_buffer], count);
-        rte_pktmbuf_free_bulk(received, count);
-        return 0;
-    }
-    return accept_burst(port, frames, import_burst(port, received, count, frames));
-}
-
-/* ---- Transmit ---- */
-
-static uint64_t
-burst_bytes(struct rte_mbuf **frames, uint16_t count)
-{
-    uint64_t bytes = 0;
-
-    for (uint16_t i = 0; i < count; i++)
-        bytes += frames[i]->pkt_len;
-    return bytes;
-}
-
-static void
-ethdev_transmit(struct port *port, struct rte_mbuf **frames, uint16_t count)
-{
-    const struct ethdev *ethdev = port->state;
-    uint64_t bytes;
-    uint16_t sent;
-
-    count = port_check_outgoing(port, frames, count);
-    bytes = burst_bytes(frames, count); /* the driver may free them */
-    sent = rte_eth_tx_burst(ethdev->id, 0, frames, count);
-    if (unlikely(sent < count)) {
-        bytes -= burst_bytes(frames + sent, count - sent);
-        port_refuse_sending(port, ONVM_DROP_port_full, count - sent);
-        rte_pktmbuf_free_bulk(frames + sent, count - sent);
-    }
-    port_count(&port->counters->tx, sent, bytes);
-}
-
-/* ---- State ---- */
 
 static bool
 ethdev_up(struct port *port)
@@ -262,14 +97,12 @@ static const struct port_ops ethdev_ops = {
 };
 
 static const struct port_ops xdp_ops = {
-    .receive = xdp_receive,
+    .receive = ethdev_receive_copying,
     .transmit = ethdev_transmit,
     .up = ethdev_up,
     .refresh = ethdev_refresh,
     .close = ethdev_close,
 };
-
-/* ---- Opening ---- */
 
 /* What DPDK is to probe. */
 struct device_request {
@@ -364,6 +197,8 @@ probe(const struct port *port, struct ethdev *ethdev, json_t *request, struct fa
     int result;
 
     describe_device(port, request, &device);
+    if (is_kind(port, "pcap") && device.arguments[0] == '\0')
+        return fail(failure, "a port of kind pcap needs a file to receive or transmit");
     result = rte_eal_hotplug_add(device.bus, device.name, device.arguments);
     if (result != 0 && result != -EEXIST) /* PCI devices may have been probed at the start */
         return fail(failure, "DPDK cannot open %s %s: %s%s", device.name, device.arguments,
@@ -387,6 +222,16 @@ open_kernel_side(struct port *port, struct ethdev *ethdev, json_t *request,
     return interface_takes(&ethdev->kernel, port->mtu, failure);
 }
 
+/* Room for the longest frame behind DPDK's headroom and the kernel's. */
+static uint16_t
+private_room(const struct port *port)
+{
+    uint32_t room = RTE_PKTMBUF_HEADROOM + XDP_PACKET_HEADROOM + port_longest(port);
+
+    return (uint16_t)RTE_MAX(RTE_ALIGN_CEIL(room, RTE_CACHE_LINE_SIZE),
+                             (uint32_t)RTE_MBUF_DEFAULT_BUF_SIZE);
+}
+
 static bool
 make_private_pool(const struct port *port, struct ethdev *ethdev, struct failure *failure)
 {
@@ -394,7 +239,7 @@ make_private_pool(const struct port *port, struct ethdev *ethdev, struct failure
 
     snprintf(name, sizeof(name), "xdp%u", port->id);
     ethdev->private = rte_pktmbuf_pool_create(name, XDP_BUFFERS, XDP_CACHE, 0,
-                                              RTE_MBUF_DEFAULT_BUF_SIZE, SOCKET_ID_ANY);
+                                              private_room(port), SOCKET_ID_ANY);
     if (ethdev->private == NULL)
         return fail(failure, "no memory for the %d buffers of af_xdp: %s", XDP_BUFFERS,
                     rte_strerror(rte_errno));

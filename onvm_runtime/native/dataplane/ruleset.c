@@ -48,9 +48,8 @@ read_integer(struct reader *reader, const json_t *value, json_int_t low, json_in
 {
     *result = json_integer_value(value);
     if (!json_is_integer(value) || *result < low || *result > high)
-        return WRONG(reader,
-                     "must be a whole number from %" JSON_INTEGER_FORMAT " to %" JSON_INTEGER_FORMAT,
-                     low, high);
+        return WRONG(reader, "must be a whole number from %lld to %lld", (long long)low,
+                     (long long)high);
     return true;
 }
 
