@@ -16,7 +16,15 @@ import yaml
 
 from tests.dataplane.plane import DATAPLANE, eventually, nf_program
 
-NFS = Path(__file__).parents[2] / "nf_images"
+SOURCES = Path(__file__).parents[3] / "nf_images"
+CHAIN = """
+services:
+  a: {nf: forward, replicas: 2}
+  b: {nf: forward}
+chains:
+  - {name: web, match: {port: in}, path: [a, b], egress: out}
+"""
+NFS = ("a-1", "a-2", "b-1")  # the instances of CHAIN
 
 
 class Managed:
@@ -51,7 +59,7 @@ class Managed:
 
     def _copy_nfs(self, catalogue: Path) -> None:
         """NFs run as a user who may not read the build."""
-        for entry in NFS.glob("*/nf.yml"):
+        for entry in SOURCES.glob("*/nf.yml"):
             place = catalogue / entry.parent.name
             place.mkdir(parents=True)
             shutil.copy(entry, place)
@@ -107,6 +115,10 @@ class Managed:
     def runs(self, name: str) -> bool:
         """Whether an instance is in the state running."""
         return self.nf(name).get("state") == "running"
+
+    def pids(self) -> dict[str, int]:
+        """The processes of the instances of CHAIN."""
+        return {name: self.nf(name)["pid"] for name in NFS}
 
     def dataplane_pid(self) -> int:
         """The process of the data plane."""

@@ -18,6 +18,7 @@ from typing import Any
 ETHERTYPE = 0x88B5  # for local experiments (IEEE Std 802)
 HEADER = bytes.fromhex("020000000002 020000000001 88b5".replace(" ", ""))
 SIZE = 60
+PACE = 2000.0  # frames per second: far below what any machine can carry, so none may be lost
 LOOK_SECONDS = 0.05
 QUIET_SECONDS = 0.2  # without a frame, after the last one was sent
 CLONE_NEWNET = 0x40000000  # linux/sched.h
