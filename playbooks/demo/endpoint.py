@@ -14,7 +14,8 @@ import signal
 import socket
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from itertools import pairwise
 from typing import Any
 
 SILENCE_SECONDS = 1.5
@@ -45,7 +46,7 @@ def receive(port: str) -> dict[str, Any]:
                 receiver.settimeout(SILENCE_SECONDS)
         except TimeoutError:
             pass  # the end of the stream
-    gaps = [after - before for before, after in zip(arrivals, arrivals[1:], strict=False)]
+    gaps = [after - before for before, after in pairwise(arrivals)]
     return {"received": len(arrivals), "longest_gap": max(gaps, default=float("inf"))}
 
 
@@ -82,10 +83,16 @@ def _fetch(host: str) -> None:
         connection.close()
 
 
+PROGRAMS: dict[str, Callable[..., dict[str, Any]]] = {
+    "send": send,
+    "receive": receive,
+    "request": request,
+}
+
+
 def main(words: Sequence[str]) -> None:
     """Run the program that the first word names."""
-    program = {"send": send, "receive": receive, "request": request}[words[0]]
-    print(json.dumps(program(*words[1:])))
+    print(json.dumps(PROGRAMS[words[0]](*words[1:])))
 
 
 if __name__ == "__main__":

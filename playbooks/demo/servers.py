@@ -47,7 +47,8 @@ def start() -> None:
     if not _pid("nginx"):
         _run("nginx", "-c", str(RUN / "nginx.conf"), "-e", str(RUN / "nginx-error.log"))
     if not _pid("iperf3"):
-        _run("iperf3", "--server", "--daemon", "--port", str(IPERF), "--pidfile", str(_file("iperf3")))
+        pidfile = str(_file("iperf3"))
+        _run("iperf3", "--server", "--daemon", "--port", str(IPERF), "--pidfile", pidfile)
 
 
 def stop() -> None:

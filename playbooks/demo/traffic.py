@@ -19,14 +19,14 @@ CURL_SECONDS = 3
 def fetch(url: str) -> str | None:
     """Return what curl gets on the client; None when nothing answers in time."""
     command = ["curl", "--silent", "--fail", "--max-time", str(CURL_SECONDS), url]
-    result = subprocess.run(inside(CLIENT, command), capture_output=True, text=True)
+    result = subprocess.run(inside(CLIENT, command), check=False, capture_output=True, text=True)
     return result.stdout if result.returncode == 0 else None
 
 
 def ping(address: str, count: int = 3) -> int:
     """Return how many of `count` echo requests were answered."""
     command = ["ping", "-c", str(count), "-i", "0.2", "-W", "1", address]
-    result = subprocess.run(inside(CLIENT, command), capture_output=True, text=True)
+    result = subprocess.run(inside(CLIENT, command), check=False, capture_output=True, text=True)
     return result.stdout.count(" bytes from ")
 
 
@@ -52,7 +52,8 @@ def probe(seconds: float, packets_per_second: int) -> Iterator[dict[str, Any]]:
     receiver = _own(SERVER, "receive", str(PROBE))
     assert receiver.stdout is not None
     receiver.stdout.readline()  # it listens
-    sender = _own(CLIENT, "send", SERVER.address4, str(PROBE), str(packets_per_second), str(seconds))
+    pace = (str(packets_per_second), str(seconds))
+    sender = _own(CLIENT, "send", SERVER.address4, str(PROBE), *pace)
     try:
         yield result
         result.update(result_of(sender))

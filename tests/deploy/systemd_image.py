@@ -17,8 +17,9 @@ MIRROR = "http://deb.debian.org/debian"
 
 def provide(build: Path) -> str:
     """Return the image's name, once Docker has it."""
-    if subprocess.run(["docker", "image", "inspect", IMAGE], capture_output=True).returncode != 0:
-        subprocess.run(["docker", "import", archive(build), IMAGE], check=True)
+    inspect = ["docker", "image", "inspect", IMAGE]
+    if subprocess.run(inspect, check=False, capture_output=True).returncode != 0:
+        _run("docker", "import", archive(build), IMAGE)
     return IMAGE
 
 

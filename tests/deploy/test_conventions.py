@@ -4,10 +4,10 @@
 from __future__ import annotations
 
 import re
-import tomllib
 from pathlib import Path
 
 import pytest
+import tomllib
 import yaml
 from packaging.requirements import Requirement
 
@@ -75,4 +75,5 @@ def test_nodes_install_versions_that_the_package_accepts():
 def test_meson_and_python_agree_on_the_version():
     project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
     meson = re.search(r"version: '([^']+)'", (ROOT / "meson.build").read_text())
-    assert meson and meson[1] == project["version"]
+    assert meson
+    assert meson[1] == project["version"]

@@ -15,7 +15,8 @@ import pytest
 def hugepages(checkout: Path) -> ModuleType:
     path = checkout / "roles/hugepages/library/hugepages.py"
     spec = importlib.util.spec_from_file_location("hugepages", path)
-    assert spec and spec.loader
+    assert spec
+    assert spec.loader
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
     return module
@@ -44,7 +45,7 @@ def record(others: int, added: int, total: int) -> dict[str, int]:
             128, 60, 128, record(0, 128, 128), record(0, 128, 128), id="our own use is not others'"
         ),
         pytest.param(
-            128, 60, 64, record(0, 128, 128), record(0, 128, 128), id="fewer wanted, none taken away"
+            128, 60, 64, record(0, 128, 128), record(0, 128, 128), id="fewer wanted, none taken"
         ),
         pytest.param(
             128, 60, 200, record(0, 128, 128), record(0, 200, 200), id="more wanted, more added"

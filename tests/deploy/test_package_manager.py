@@ -33,7 +33,8 @@ def look(checkout: Path, tmp_path: Path):
         dpkg.chmod(0o755)
         return subprocess.run(
             [sys.executable, "-"],
-            input=text, capture_output=True, text=True, env={"PATH": f"{tmp_path}:/usr/bin:/bin"},
+            check=False, input=text, capture_output=True, text=True,
+            env={"PATH": f"{tmp_path}:/usr/bin:/bin"},
         )  # fmt: skip
 
     run.lock = lock

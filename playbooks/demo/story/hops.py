@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import subprocess
 import time
+from typing import Any
 
 from rich.live import Live
 from rich.table import Table
@@ -19,6 +20,8 @@ UDP_BITS = 20_000_000  # per second
 REFRESH_SECONDS = 0.25
 UDP_LOSS_PERCENT = 1.0  # of a sender that takes the same two cores
 
+Counts = list[tuple[str, str, int]]  # direction, service, packets
+
 
 def show(story: Story, node: Node) -> None:
     """Run both, watch the counters."""
@@ -31,25 +34,32 @@ def show(story: Story, node: Node) -> None:
     lost = udp["end"]["sum"]["lost_percent"]
     expected = f"at most {UDP_LOSS_PERCENT} %"
     story.check("UDP loss at 20 Mbit/s", expected, f"{lost:.2f} %", lost <= UDP_LOSS_PERCENT)
-    idle = [name for (_, name, now), (*_, then) in zip(node.handled("web"), before, strict=True) if now <= then]
-    story.check("hops that counted nothing", "none", ", ".join(idle) or "none")
+    silent = [hop for hop, packets in _growth(before, node.handled("web")) if packets == 0]
+    story.check("hops that counted nothing", "none", ", ".join(silent) or "none")
 
 
-def _watch(story: Story, node: Node, process: subprocess.Popen[str]) -> dict:
+def _growth(then: Counts, now: Counts) -> list[tuple[str, int]]:
+    """Packets of each hop between two moments."""
+    pairs = zip(then, now, strict=True)
+    return [(f"{way} {hop}", after - before) for (way, hop, before), (*_, after) in pairs]
+
+
+def _watch(story: Story, node: Node, process: subprocess.Popen[str]) -> dict[str, Any]:
     """Show the table until the program ends; returns the JSON that it printed."""
     last, then = node.handled("web"), time.monotonic()
     with Live(console=story.console, auto_refresh=False) as live:
         while process.poll() is None:
             time.sleep(REFRESH_SECONDS)
             handled, now = node.handled("web"), time.monotonic()
-            live.update(_table(handled, last, now - then), refresh=True)
+            live.update(_table(last, handled, now - then), refresh=True)
             last, then = handled, now
+    if not story.console.is_terminal:
+        story.say("")  # there, the table ends without its line break
     return traffic.result_of(process)
 
 
-def _table(now: list[tuple[str, str, int]], then: list[tuple[str, str, int]], seconds: float) -> Table:
-    table = Table("direction", "hop", "packets", "packets/s")
-    for (direction, service, packets), (*_, before) in zip(now, then, strict=True):
-        rate = (packets - before) / seconds
-        table.add_row(direction, service, f"{packets}", f"{rate:.0f}")
+def _table(then: Counts, now: Counts, seconds: float) -> Table:
+    table = Table("hop", "packets", "packets/s")
+    for (*_, total), (hop, packets) in zip(now, _growth(then, now), strict=True):
+        table.add_row(hop, f"{total}", f"{packets / seconds:.0f}")
     return table

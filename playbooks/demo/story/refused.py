@@ -15,7 +15,7 @@ def show(story: Story, node: Node) -> None:
     """Try a port on which the server listens and which a rule drops."""
     before = _dropped(node)
     page = traffic.fetch(f"http://{SERVER.address4}:{FORBIDDEN}/")
-    story.check(f"answer from port {FORBIDDEN}", None, page)
+    story.check(f"answer from port {FORBIDDEN}", "none", "none" if page is None else page)
     dropped = _dropped(node) - before
     story.check("packets counted by that rule", "> 0", dropped, dropped > 0)
 

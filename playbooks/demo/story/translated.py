@@ -13,6 +13,7 @@ TITLE = "The server sees translated addresses"
 
 def show(story: Story, node: Node) -> None:
     """Compare the server's access log with the NAT's own table."""
-    story.check("addresses in the server's access log", PUBLIC, ", ".join(sorted(set(seen_clients()))))
+    seen = ", ".join(sorted(set(seen_clients())))
+    story.check("addresses in the server's access log", PUBLIC, seen)
     inside = {t["inside"] for t in node.ask("nat-1", "translations")["translations"]}
     story.check("inside addresses in the NAT's table", CLIENT.address4, ", ".join(sorted(inside)))

@@ -18,7 +18,8 @@ description:
   - Adds nothing unless the kernel can supply all of it.
 options:
   pages: {type: int, default: 0, description: Pages of 2 MB that the testbed needs.}
-  state: {type: str, choices: [present, absent], default: present, description: Reserve or give back.}
+  state:
+    {type: str, choices: [present, absent], default: present, description: Reserve or give back.}
   record: {type: path, required: true, description: File that remembers what was added.}
 attributes:
   check_mode: {support: full}

@@ -10,15 +10,16 @@ import os
 import struct
 import subprocess
 import sys
+from pathlib import Path
 
-LOCK = "/var/lib/dpkg/lock-frontend"
+LOCK = Path("/var/lib/dpkg/lock-frontend")
 FLOCK = "hhqqi4x"  # struct flock of 64-bit Linux: type, whence, start, length, pid
 EX_TEMPFAIL = 75
 
 
 def holder(path):
     """Return the pid that holds the lock on this file, or 0."""
-    with open(path, "a") as file:
+    with path.open("a") as file:
         wanted = struct.pack(FLOCK, fcntl.F_WRLCK, os.SEEK_SET, 0, 0, 0)
         kind, _, _, _, pid = struct.unpack(FLOCK, fcntl.fcntl(file, fcntl.F_GETLK, wanted))
     return 0 if kind == fcntl.F_UNLCK else pid
@@ -26,7 +27,8 @@ def holder(path):
 
 def interrupted():
     """Return what dpkg left half done, as dpkg describes it."""
-    return subprocess.run(["dpkg", "--audit"], capture_output=True, text=True).stdout.strip()
+    audit = subprocess.run(["dpkg", "--audit"], check=False, capture_output=True, text=True)
+    return audit.stdout.strip()
 
 
 def refuse(code, reason):
