@@ -25,11 +25,8 @@ def first_c_block(page: Path) -> str:
 def test_the_example_drops_telnet(tmp_path: Path) -> None:
     source, module = tmp_path / "no_telnet.c", tmp_path / "no_telnet.so"
     source.write_text(first_c_block(ROOT / "docs" / "nf.md"))
-    subprocess.run(
-        ["cc", "-std=gnu11", "-Wall", "-Wextra", "-Werror", "-shared", "-fPIC", f"-I{NATIVE}"]
-        + [str(source), str(NATIVE / "nf" / "packet.c"), "-o", str(module)],
-        check=True,
-    )
+    flags = ["-std=gnu11", "-Wall", "-Wextra", "-Werror", "-shared", "-fPIC", f"-I{NATIVE}"]
+    subprocess.run(["cc", *flags, source, NATIVE / "nf" / "packet.c", "-o", module], check=True)
     with Module(module) as nf:
         frames = [bytes(Ether() / IP() / TCP(dport=port)) for port in (23, 80)]
         results = nf.handle(map(Packet, frames))
