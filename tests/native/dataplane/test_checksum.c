@@ -93,8 +93,8 @@ check_sctp(void)
     memcpy(again, packet, 12);
     CHECK(checksum_finish_sctp(again, 12, 0) && memcmp(packet, again, 12) == 0,
           "what was in the field does not matter");
-    CHECK(memcmp(packet + 8, (uint8_t[4]){0x12, 0x96, 0xc6, 0x67}, 4) == 0, "%02x%02x%02x%02x", packet[8],
-          packet[9], packet[10], packet[11]);
+    CHECK(memcmp(packet + 8, (uint8_t[4]){0x12, 0x96, 0xc6, 0x67}, 4) == 0, "%02x%02x%02x%02x",
+          packet[8], packet[9], packet[10], packet[11]);
 }
 
 int
@@ -103,7 +103,8 @@ main(void)
     check_sums();
     for (size_t i = 0; i < sizeof(unfinished) / sizeof(unfinished[0]); i++)
         check_unfinished(&unfinished[i]);
-    check_left_alone("a fragment that looks unfinished", MACS IPV4("001c", "2000", "11") PORTS "0008 8c41");
+    check_left_alone("a fragment that looks unfinished",
+                     MACS IPV4("001c", "2000", "11") PORTS "0008 8c41");
     check_left_alone("ICMP", MACS IPV4("001c", "0000", "01") "0800 0000 1234 0001");
     check_left_alone("UDP without a checksum", MACS IPV4("001c", "0000", "11") UDP("0008"));
     check_left_alone("a malformed frame", MACS IPV4("001d", "0000", "11") UDP("0008"));

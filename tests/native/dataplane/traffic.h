@@ -59,12 +59,12 @@ traffic_write(uint8_t *frame, const struct traffic *traffic, uint32_t *l4)
 {
     bool tcp = traffic->protocol == IPPROTO_TCP;
     struct frame_layout layout;
+    bool four = traffic->family == FLOW_IPV4;
     uint32_t l3 = append_hex(frame, 0, traffic->l2), end;
 
     l3 += 2; /* the ethertype is part of the texts below */
-    *l4 = append_hex(frame, l3 - 2,
-                     traffic->family == FLOW_IPV4 ? IPV4("0000", "4000", "06") : IPV6("0000", "06"));
-    frame[l3 + (traffic->family == FLOW_IPV4 ? 9 : 6)] = traffic->protocol;
+    *l4 = append_hex(frame, l3 - 2, four ? IPV4("0000", "4000", "06") : IPV6("0000", "06"));
+    frame[l3 + (four ? 9 : 6)] = traffic->protocol;
     end = append_hex(frame, *l4,
                      tcp ? PORTS "fffffff0 00000007 8010 ffff 0000 0000"
                            "0101080a 00000001 00000002"
