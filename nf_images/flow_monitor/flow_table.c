@@ -28,24 +28,34 @@ read_key(struct flow_key *key, const uint8_t *frame, const struct onvm_headers *
     const uint8_t *source = ip + (headers->version == 4 ? 12 : 8);
 
     memset(key, 0, sizeof(*key));
-    memcpy(key->end[0].address, source, size);
-    memcpy(key->end[1].address, source + size, size);
-    key->end[0].port = headers->source_port;
-    key->end[1].port = headers->destination_port;
+    memcpy(key->address[0], source, size);
+    memcpy(key->address[1], source + size, size);
+    key->port[0] = headers->source_port;
+    key->port[1] = headers->destination_port;
     key->version = headers->version;
     key->protocol = headers->protocol;
+}
+
+static bool
+source_is_greater(const struct flow_key *key)
+{
+    int order = memcmp(key->address[0], key->address[1], sizeof(key->address[0]));
+
+    return order > 0 || (order == 0 && key->port[0] > key->port[1]);
 }
 
 /* Puts the lesser end first; returns at which place the packet's source is then. */
 static uint8_t
 order_ends(struct flow_key *key)
 {
-    struct flow_end source = key->end[0];
+    const struct flow_key given = *key;
 
-    if (memcmp(&key->end[0], &key->end[1], sizeof(source)) <= 0)
+    if (!source_is_greater(key))
         return 0;
-    key->end[0] = key->end[1];
-    key->end[1] = source;
+    memcpy(key->address[0], given.address[1], sizeof(key->address[0]));
+    memcpy(key->address[1], given.address[0], sizeof(key->address[1]));
+    key->port[0] = given.port[1];
+    key->port[1] = given.port[0];
     return 1;
 }
 

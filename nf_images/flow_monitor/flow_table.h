@@ -9,18 +9,13 @@
 #include "nf/packet.h"
 #include "nf/table.h"
 
-/* One end of a flow; IPv4 addresses fill the first four bytes. */
-struct flow_end {
-    uint8_t address[16];
-    uint16_t port;
-    uint8_t zero[6];
-};
-
+/* Both ends, source first or the lesser first; IPv4 addresses fill the first four bytes. */
 struct flow_key {
-    struct flow_end end[2]; /* source and destination, or the lesser first */
+    uint8_t address[2][16];
+    uint16_t port[2];
     uint8_t version;
     uint8_t protocol;
-    uint8_t zero[6];
+    uint8_t zero[2];
 };
 
 struct flow {

@@ -38,7 +38,7 @@ describe_address(const struct flow *flow, unsigned end)
 {
     char text[INET6_ADDRSTRLEN];
 
-    inet_ntop(flow->key.version == 4 ? AF_INET : AF_INET6, flow->key.end[end].address, text,
+    inet_ntop(flow->key.version == 4 ? AF_INET : AF_INET6, flow->key.address[end], text,
               sizeof(text));
     return json_string(text);
 }
@@ -56,8 +56,8 @@ describe_flow(const struct flow *flow, uint64_t now)
 
     return json_pack("{s:o, s:o, s:i, s:i, s:i, s:I, s:I, s:I, s:I, s:f, s:f}", "source",
                      describe_address(flow, from), "destination", describe_address(flow, to),
-                     "source_port", flow->key.end[from].port, "destination_port",
-                     flow->key.end[to].port, "protocol", flow->key.protocol, "packets",
+                     "source_port", flow->key.port[from], "destination_port",
+                     flow->key.port[to], "protocol", flow->key.protocol, "packets",
                      (json_int_t)flow_packets(flow), "bytes", (json_int_t)flow_bytes(flow),
                      "packets_back", (json_int_t)flow->packets[to], "bytes_back",
                      (json_int_t)flow->bytes[to], "age", seconds(now - flow->first), "idle",

@@ -7,11 +7,19 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+enum access {
+    ACCESS_READ,
+    ACCESS_WRITE,
+    ACCESS_PATH, /* written on the packet path: no page of it may fault there */
+};
+
 /* Maps a descriptor whole, if it has at least `least` bytes. */
 static bool
-map(struct mapping *mapping, int fd, size_t least, int protection, const char *what,
+map(struct mapping *mapping, int fd, size_t least, enum access access, const char *what,
     struct onvm_failure *failure)
 {
+    int protection = access == ACCESS_READ ? PROT_READ : PROT_READ | PROT_WRITE;
+    int flags = access == ACCESS_PATH ? MAP_SHARED | MAP_POPULATE : MAP_SHARED;
     struct stat status;
     void *base;
 
@@ -20,7 +28,7 @@ map(struct mapping *mapping, int fd, size_t least, int protection, const char *w
     if ((uint64_t)status.st_size < least)
         return onvm_fail(failure, "the %s has %lld bytes and needs %zu", what,
                          (long long)status.st_size, least);
-    base = mmap(NULL, (size_t)status.st_size, protection, MAP_SHARED | MAP_POPULATE, fd, 0);
+    base = mmap(NULL, (size_t)status.st_size, protection, flags, fd, 0);
     if (base == MAP_FAILED)
         return onvm_fail(failure, "cannot map the %s: %s", what, strerror(errno));
     *mapping = (struct mapping){.base = base, .size = (size_t)status.st_size};
@@ -51,16 +59,15 @@ check_welcome(const struct onvm_welcome *welcome, struct onvm_failure *failure)
 static bool
 map_all(struct attachment *attachment, const int *fd, struct onvm_failure *failure)
 {
-    const int write = PROT_READ | PROT_WRITE;
     size_t region = (size_t)attachment->welcome.buffers * attachment->welcome.stride;
 
-    return map(&attachment->region, fd[0], region, write, "packet region", failure) &&
-           map(&attachment->doorbell, fd[1], sizeof(struct onvm_doorbell), write, "doorbell",
+    return map(&attachment->region, fd[0], region, ACCESS_PATH, "packet region", failure) &&
+           map(&attachment->doorbell, fd[1], sizeof(struct onvm_doorbell), ACCESS_WRITE,
+               "doorbell", failure) &&
+           map(&attachment->routes, fd[2], sizeof(struct onvm_routes), ACCESS_READ, "routes",
                failure) &&
-           map(&attachment->routes, fd[2], sizeof(struct onvm_routes), PROT_READ, "routes",
-               failure) &&
-           map(&attachment->counters, fd[3], sizeof(struct onvm_nf_counters), write, "counters",
-               failure);
+           map(&attachment->counters, fd[3], sizeof(struct onvm_nf_counters), ACCESS_WRITE,
+               "counters", failure);
 }
 
 bool
@@ -89,7 +96,7 @@ map_edge(struct mapping *mapping, int fd, struct onvm_failure *failure)
 {
     struct onvm_edge header;
 
-    if (!map(mapping, fd, sizeof(struct onvm_edge), PROT_READ | PROT_WRITE, "edge", failure))
+    if (!map(mapping, fd, sizeof(struct onvm_edge), ACCESS_PATH, "edge", failure))
         return 0;
     memcpy(&header, mapping->base, sizeof(header));
     if (onvm_edge_valid(&header, mapping->size))
@@ -129,8 +136,8 @@ open_output(struct output *output, struct envelope *message, bool home,
     slots = map_edge(&output->edge, message->fd[0], failure);
     if (slots == 0)
         return false;
-    if (!map(&output->doorbell, message->fd[1], sizeof(struct onvm_doorbell),
-             PROT_READ | PROT_WRITE, "doorbell of an edge", failure)) {
+    if (!map(&output->doorbell, message->fd[1], sizeof(struct onvm_doorbell), ACCESS_WRITE,
+             "doorbell of an edge", failure)) {
         unmap(&output->edge);
         return false;
     }
