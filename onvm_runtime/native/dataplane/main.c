@@ -104,6 +104,7 @@ watch_signals(struct daemon *daemon, struct failure *failure)
     sigaddset(&signals, SIGINT);
     pthread_sigmask(SIG_BLOCK, &signals, NULL);
     signal(SIGPIPE, SIG_IGN);
+    signal(SIGIO, SIG_IGN); /* the tap driver's own signal queue can overflow into it */
     daemon->signals = (struct watch){.fd = signalfd(-1, &signals, SFD_CLOEXEC | SFD_NONBLOCK),
                                      .ready = signal_ready};
     if (daemon->signals.fd < 0)
