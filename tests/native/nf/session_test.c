@@ -192,7 +192,7 @@ test_a_full_home_edge_holds_the_input_back(void)
         usleep(1000);
     fake_post(&bed.fake, &bed.in, sent, 40);
     usleep(50000);
-    REQUIRE(onvm_producer_room(&bed.in.producer, SLOTS) == SLOTS - 40, "a burst was released early");
+    REQUIRE(onvm_producer_room(&bed.in.producer, SLOTS) == SLOTS - 40, "released too early");
     REQUIRE(fake_take(&bed.home, back, SLOTS) == SLOTS, "the first packets");
     REQUIRE(fake_take(&bed.home, back, 40) == 40, "the held packets");
     stop(&bed);
@@ -240,7 +240,7 @@ test_bad_parameters_are_answered_with_a_sentence(void)
               strcmp(reply, "swap is not a known key") == 0,
           "%s", reply);
     free(reply);
-    REQUIRE(fake_ask(&bed.fake, ONVM_CONFIGURE, "{\"parameters\"", &reply) == 1, "half a JSON text");
+    REQUIRE(fake_ask(&bed.fake, ONVM_CONFIGURE, "{\"parameters\"", &reply) == 1, "half a text");
     free(reply);
     REQUIRE(fake_ask(&bed.fake, ONVM_CONFIGURE, PARAMETERS, &reply) == 0, "the NF did not recover");
     stop(&bed);
