@@ -109,6 +109,11 @@ CASES = [
         ],
     ),
     Case(
+        "a UDP checksum that comes out as zero is sent as all ones (RFC 768)",
+        parameters=PARAMETERS,
+        steps=[outward(UDP(sport=4000, dport=53) / b"\x63\x8d")],
+    ),
+    Case(
         "pings are mapped by their identifier",
         parameters=PARAMETERS,
         steps=[outward(PING), inward(PONG)],
