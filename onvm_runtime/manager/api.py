@@ -11,6 +11,7 @@ from fastapi import FastAPI, Query, Request, Response
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
 from prometheus_client import CONTENT_TYPE_LATEST
+from starlette.exceptions import HTTPException
 
 from onvm_runtime.chains import SpecError
 from onvm_runtime.control import ABI, DataplaneError
@@ -70,6 +71,14 @@ def _handle_errors(api: FastAPI) -> None:
         count = len(error.problems)
         sentence = f"{count} problem{'s' if count > 1 else ''}: nothing was changed"
         return _error(422, sentence, [dict(problem.to_json()) for problem in error.problems])
+
+    @api.exception_handler(HTTPException)
+    async def unknown(request: Request, error: HTTPException) -> Response:
+        return _error(error.status_code, f"{request.method} {request.url.path}: {error.detail}")
+
+    @api.exception_handler(Exception)
+    async def broken(_: Request, error: Exception) -> Response:
+        return _error(500, f"the manager failed ({error!r}): its log says more")
 
     @api.exception_handler(RequestValidationError)
     async def malformed(_: Request, error: RequestValidationError) -> Response:

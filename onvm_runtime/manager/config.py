@@ -10,11 +10,11 @@ from pathlib import Path
 from typing import Annotated, Any, Literal
 
 from pydantic import (
+    AfterValidator,
     BaseModel,
     BeforeValidator,
     ConfigDict,
     Field,
-    StringConstraints,
     ValidationError,
     model_validator,
 )
@@ -23,12 +23,14 @@ from onvm_runtime.chains import Problem, SpecError
 from onvm_runtime.chains.document import Node, Problems, parse
 from onvm_runtime.chains.spec import Places
 
-_UNITS = {"k": 1 << 10, "m": 1 << 20, "g": 1 << 30}
+_UNITS = {"": 1, "k": 1 << 10, "m": 1 << 20, "g": 1 << 30}
 
 
 def _bytes(value: object) -> object:
-    """Reads 64m and the like; leaves what it cannot read to the field's own check."""
-    found = re.fullmatch(r"([0-9]+)([kmg])", value) if isinstance(value, str) else None
+    """Reads 64m and the like."""
+    found = re.fullmatch(r"([0-9]+)([kmg]?)", value) if isinstance(value, str) else None
+    if isinstance(value, str) and not found:
+        raise ValueError("must be a number of bytes, such as 64m")
     return int(found[1]) * _UNITS[found[2]] if found else value
 
 
@@ -36,11 +38,37 @@ def _cpu_text(value: object) -> object:
     return str(value) if type(value) is int else value
 
 
-Name = Annotated[str, StringConstraints(pattern=r"^[a-z0-9][a-z0-9_.-]{0,30}$")]
-Interface = Annotated[str, StringConstraints(pattern=r"^[^/\s]{1,15}$")]
+def _like(pattern: str, sentence: str) -> AfterValidator:
+    """Takes texts of this pattern only; `sentence` says to a user what they look like."""
+
+    def check(value: str) -> str:
+        if not re.fullmatch(pattern, value):
+            raise ValueError(sentence)
+        return value
+
+    return AfterValidator(check)
+
+
+Name = Annotated[
+    str,
+    _like(
+        r"[a-z0-9][a-z0-9_.-]{0,30}",
+        "must be a name: at most 31 of a-z, 0-9, -, _ and ., first a letter or digit",
+    ),
+]
+Interface = Annotated[str, _like(r"[^/\s]{1,15}", "must be the name of a network interface")]
+Address = Annotated[
+    str,
+    _like(
+        r"([0-9a-fA-F]{4}:)?[0-9a-fA-F]{2}:[01][0-9a-fA-F]\.[0-7]",
+        "must be a PCI address, such as 0000:01:00.0",
+    ),
+]
 Size = Annotated[int, BeforeValidator(_bytes), Field(ge=8 << 20)]
 CpuSet = Annotated[
-    str, BeforeValidator(_cpu_text), StringConstraints(pattern=r"^\d+(-\d+)?(,\d+(-\d+)?)*$")
+    str,
+    BeforeValidator(_cpu_text),
+    _like(r"\d+(-\d+)?(,\d+(-\d+)?)*", "must be a list of CPUs, such as 1 or 0,2-3"),
 ]
 
 
@@ -91,9 +119,7 @@ class PciPort(_Port):
     """A NIC by its PCI address."""
 
     kind: Literal["pci"]
-    address: Annotated[
-        str, StringConstraints(pattern=r"^([0-9a-fA-F]{4}:)?[0-9a-fA-F]{2}:[01][0-9a-fA-F]\.[0-7]$")
-    ]
+    address: Address
 
 
 class InterfacePort(_Port):

@@ -141,7 +141,6 @@ class DockerDriver:
             **{**settings, "labels": labels},
             name=self._name(launch.instance),
             mounts=[Mount("/run/onvm", str(launch.directory), type="bind")],
-            restart_policy={"Name": "no", "MaximumRetryCount": 0},
             ulimits=[Ulimit(name="core", soft=0, hard=0)],
             log_config=LogConfig(type="json-file", config={"max-size": "1m", "max-file": "2"}),
         )

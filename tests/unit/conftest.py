@@ -48,6 +48,8 @@ class Refused(Exception):
 class StandIn:
     """One listening control socket and what a data plane would keep behind it."""
 
+    Refused = Refused
+
     def __init__(self, path: Path) -> None:
         self.path = path
         self.requests: list[dict[str, Any]] = []

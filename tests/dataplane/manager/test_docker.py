@@ -96,7 +96,7 @@ def test_a_container_has_nothing_but_its_socket(node: Managed, client: docker.Do
         "memory": (host["Memory"], host["MemorySwap"]),
         "pids": host["PidsLimit"],
         "cpus": host["CpusetCpus"],
-        "restart": host["RestartPolicy"]["Name"],
+        "restart": host["RestartPolicy"]["Name"] or "no",
         "mounts": [(m["Source"], m["Destination"]) for m in facts["Mounts"]],
         "labels": {name: facts["Config"]["Labels"].get(f"onvm.{name}") for name in ("instance",)},
     } == {

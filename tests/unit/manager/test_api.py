@@ -1,0 +1,199 @@
+# SPDX-License-Identifier: BSD-3-Clause
+"""The API over HTTP: answers, errors, and the document that describes both."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from typing import Any
+
+import httpx
+import pytest
+
+from onvm_runtime.manager import api
+from onvm_runtime.manager.node import Node
+
+SPEC = """
+services: {fw: {nf: forward}}
+chains:
+  - {name: web, match: {port: in}, path: [fw], egress: out, bidirectional: true}
+"""
+
+
+@pytest.fixture
+async def shutdowns() -> list[bool]:
+    return []
+
+
+@pytest.fixture
+async def http(node: Node, shutdowns: list[bool]) -> AsyncIterator[httpx.AsyncClient]:
+    app = api.make(node, shut_down=lambda: shutdowns.append(True))
+    transport = httpx.ASGITransport(app)
+    async with httpx.AsyncClient(transport=transport, base_url="http://node") as client:
+        yield client
+
+
+async def apply(http: httpx.AsyncClient, text: str = SPEC) -> httpx.Response:
+    return await http.post("/v1/chains/apply", json={"source": "chains.yml", "text": text})
+
+
+async def get(http: httpx.AsyncClient, path: str) -> Any:
+    answer = await http.get(path)
+    assert answer.status_code == 200, answer.text
+    return answer.json()
+
+
+async def test_a_node_at_a_glance(http: httpx.AsyncClient, plane: Any) -> None:
+    assert (await apply(http)).json()["started"] == ["fw-1"]
+    status = await get(http, "/v1/status")
+    assert (status["node"], status["runtime"]) == ("unit", "process")
+    (problem,) = status["problems"]
+    assert "runs with other options (600)" in problem, "the stand-in's process is a sleep"
+    assert status["dataplane"]["state"] == "running"
+    assert status["dataplane"]["pid"] == plane.pid
+    assert [(p["name"], p["open"], p["up"]) for p in status["ports"]] == [
+        ("in", True, True),
+        ("out", True, True),
+    ]
+    assert [(nf["name"], nf["state"]) for nf in status["nfs"]] == [("fw-1", "running")]
+    assert [(c["path"], c["egress"]) for c in status["chains"]] == [(["fw"], "out"), (["fw"], "in")]
+    assert await get(http, "/v1/spec") == {"source": "chains.yml", "text": SPEC}
+
+
+async def test_a_status_without_a_data_plane(http: httpx.AsyncClient, plane: Any) -> None:
+    await apply(http)
+    plane.stop()
+    await asyncio.sleep(0.05)
+    status = await get(http, "/v1/status")
+    assert status["dataplane"]["pid"] is None
+    assert status["problems"][0].startswith("the data plane does not run: ")
+    assert [port["open"] for port in status["ports"]] == [False, False]
+    assert len(status["chains"]) == 2
+    page = await http.get("/metrics")
+    assert "onvm_dataplane_up 0.0" in page.text
+    assert (await http.get("/v1/stats")).status_code == 503
+
+
+async def test_a_diff_changes_nothing(http: httpx.AsyncClient, node: Node) -> None:
+    answer = await http.post("/v1/chains/diff", json={"source": "c.yml", "text": SPEC})
+    assert [(c["kind"], c["name"], c["action"]) for c in answer.json()["changes"]] == [
+        ("service", "fw", "added"),
+        ("chain", "web", "added"),
+    ]
+    assert node.fleet.instances == {}
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "body", "status", "said"),
+    [
+        ("GET", "/v1/nothing", None, 404, "Not Found"),
+        ("POST", "/v1/nfs/nobody/stop", None, 404, "there is no NF nobody"),
+        ("GET", "/v1/nfs/nobody/logs", None, 404, "there is no NF nobody"),
+        ("GET", "/v1/nfs/fw-1/logs?lines=0", None, 422, "query.lines"),
+        ("DELETE", "/v1/chains/nothing", None, 404, "there is no chain nothing"),
+        ("POST", "/v1/services/fw/scale", {"replicas": 0}, 422, "body.replicas"),
+        ("POST", "/v1/services/fw/scale", {"replicas": 1, "x": 1}, 422, "body.x"),
+        ("POST", "/v1/chains/apply", {"source": "c.yml"}, 422, "body.text"),
+        ("POST", "/v1/nfs/fw-1/query", [1], 422, "body"),
+        ("GET", "/v1/flows?service=fw", None, 404, "no service fw of flow_monitor"),
+        ("PUT", "/v1/status", None, 405, "Method Not Allowed"),
+    ],
+)
+async def test_every_error_has_one_form(
+    http: httpx.AsyncClient, method: str, path: str, body: Any, status: int, said: str
+) -> None:
+    await apply(http)
+    answer = await http.request(method, path, json=body)
+    assert answer.status_code == status
+    assert answer.json().keys() == {"error", "problems"}
+    assert said in answer.json()["error"]
+
+
+async def test_a_wrong_text_is_answered_with_places(http: httpx.AsyncClient) -> None:
+    answer = await apply(http, SPEC.replace("[fw]", "[fww]"))
+    assert answer.status_code == 422
+    assert answer.json()["error"] == "1 problem: nothing was changed"
+    (problem,) = answer.json()["problems"]
+    assert (problem["file"], problem["line"], problem["key"]) == (
+        "chains.yml",
+        4,
+        "chains[0].path[0]",
+    )
+    assert "fw" in problem["message"]
+
+
+async def test_counters_and_metrics(http: httpx.AsyncClient, plane: Any) -> None:
+    await apply(http)
+    plane.node.port[1].tx.packets = 5
+    stats = await get(http, "/v1/stats")
+    assert stats["ports"][1]["counters"]["tx"] == {"packets": 5, "bytes": 0}
+    assert stats["chains"][0]["hops"] == [
+        {"hop": 0, "service": "fw", "handled": {"packets": 0, "bytes": 0}}
+    ]
+    page = await http.get("/metrics")
+    assert page.headers["content-type"].startswith("text/plain")
+    assert 'onvm_port_packets_total{direction="tx",port="out"} 5.0' in page.text
+
+
+async def test_a_question_goes_to_the_nf_and_back(http: httpx.AsyncClient) -> None:
+    await apply(http)
+    answer = await http.post("/v1/nfs/fw-1/query", json={"query": "rules"})
+    assert answer.json() == {"nf": "fw-1", "asked": {"query": "rules"}}
+
+
+async def test_a_question_that_the_nf_refuses(http: httpx.AsyncClient, plane: Any) -> None:
+    await apply(http)
+    plane.refuse["nf.query"] = "NF fw-1: it answers no questions"
+    answer = await http.post("/v1/nfs/fw-1/query", json={"query": "rules"})
+    assert (answer.status_code, answer.json()["error"]) == (409, "NF fw-1: it answers no questions")
+
+
+async def test_flows_of_all_replicas_are_merged(
+    http: httpx.AsyncClient, node: Node, plane: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(api, "FLOW_NF", "forward")
+    await apply(http, SPEC.replace("{nf: forward}", "{nf: forward, replicas: 3}"))
+    ends = {"source": "198.18.0.1", "destination": "198.18.0.2", "protocol": 17}
+    rest = {"source_port": 1, "destination_port": 2, "packets": 1, "packets_back": 0}
+    rest |= {"bytes_back": 0, "age": 1.5, "idle": 0.5}
+
+    def answer(request: dict[str, Any]) -> Any:
+        number = int(request["name"][-1])
+        if number == 3:
+            raise plane_refusal("NF fw-3 is not running")
+        return {"reply": {"flows": [{**ends, **rest, "bytes": 100 * number}]}}, None
+
+    plane_refusal = plane.Refused
+    monkeypatch.setattr(plane, "_op_nf_query", answer)
+    flows = await get(http, "/v1/flows?top=5")
+    assert [(flow["instance"], flow["bytes"]) for flow in flows["flows"]] == [
+        ("fw-2", 200),
+        ("fw-1", 100),
+    ]
+    assert flows["unanswered"] == {"fw-3": "NF fw-3 is not running"}
+    assert len((await get(http, "/v1/flows?top=1&service=fw"))["flows"]) == 1
+    assert sorted(node.fleet.instances) == ["fw-1", "fw-2", "fw-3"]
+
+
+async def test_a_shutdown_ends_all(
+    http: httpx.AsyncClient, plane: Any, runtime: Any, shutdowns: list[bool]
+) -> None:
+    await apply(http)
+    assert (await http.post("/v1/shutdown")).status_code == 200
+    assert runtime.handles["fw-1"].how.done()
+    assert plane.ops()[-1] == "stop"
+    assert shutdowns == [True]
+
+
+async def test_every_operation_is_described(http: httpx.AsyncClient) -> None:
+    document = await get(http, "/openapi.json")
+    operations = [o for path in document["paths"].values() for o in path.values()]
+    assert len(operations) >= 18
+    for operation in operations:
+        assert operation["description"], operation["operationId"]
+        assert operation["responses"]["404"]["content"]["application/json"]["schema"] == {
+            "$ref": "#/components/schemas/Error"
+        }
+    schemas = document["components"]["schemas"]
+    assert "rx_missed" in schemas["PortCounters"]["properties"]
+    assert "last_end" in schemas["NfStatus"]["properties"]
