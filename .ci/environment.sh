@@ -33,7 +33,7 @@ debian_packages() {
 
 # Makes .venv hold what a requirements file pins; again only when the file or Python changed.
 python_environment() {
-    local wanted
+    local wanted installed=".venv/installed-$1"
     command -v apt-get >/dev/null || {
         echo "This is not a Debian or Ubuntu host: apt-get is missing." >&2
         exit 1
@@ -43,10 +43,10 @@ python_environment() {
         echo "Python 3.11 or newer is needed here; an older host can be a node of another controller." >&2
         exit 1
     }
-    wanted="$(cat requirements*.txt | sha256sum) $1 $(python3 --version)"
-    [ "$(cat .venv/installed 2>/dev/null)" != "$wanted" ] || return 0
+    wanted="$(cat requirements*.txt | sha256sum) $(python3 --version)"
+    [ "$(cat "$installed" 2>/dev/null)" != "$wanted" ] || return 0
     say "Making .venv from $1"
     python3 -m venv .venv
     .venv/bin/pip install --quiet --requirement "$1"
-    echo "$wanted" >.venv/installed
+    echo "$wanted" >"$installed"
 }
