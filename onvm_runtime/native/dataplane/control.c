@@ -7,14 +7,15 @@
 #include <string.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
-#include <sys/un.h>
 #include <unistd.h>
 
 #include "../protocol/channel.h"
 #include "../protocol/control.h"
+#include "listener.h"
 #include "operations.h"
 
 #define REQUEST_MAX (64u << 20)
+#define PATH_SIZE 256
 
 struct connection {
     struct connection *next;
@@ -29,7 +30,7 @@ struct control {
     struct watch listener;
     struct connection *connections;
     uint64_t last_id;
-    char path[sizeof(((struct sockaddr_un *)0)->sun_path)];
+    char path[PATH_SIZE];
 };
 
 static struct connection *
@@ -214,48 +215,10 @@ listener_ready(struct watch *watch)
     control->connections = connection;
 }
 
-static void
-set_address(struct sockaddr_un *address, const char *path)
-{
-    *address = (struct sockaddr_un){.sun_family = AF_UNIX};
-    snprintf(address->sun_path, sizeof(address->sun_path), "%s", path);
-}
-
-/* Whether a process answers at the socket; a file that a dead one left does not count. */
-static bool
-somebody_listens(const char *path)
-{
-    struct sockaddr_un address;
-    int fd = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0);
-    bool answers;
-
-    set_address(&address, path);
-    answers = fd >= 0 && connect(fd, (struct sockaddr *)&address, sizeof(address)) == 0;
-    if (fd >= 0)
-        close(fd);
-    return answers;
-}
-
-static int
-listen_at(const char *path)
-{
-    struct sockaddr_un address;
-    int fd = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
-
-    set_address(&address, path);
-    unlink(path);
-    if (fd >= 0 && bind(fd, (struct sockaddr *)&address, sizeof(address)) == 0 &&
-        chmod(path, 0600) == 0 && listen(fd, 8) == 0)
-        return fd;
-    if (fd >= 0)
-        close(fd);
-    return -1;
-}
-
 static bool
 make_directories(const char *run_dir, struct failure *failure)
 {
-    char path[256];
+    char path[PATH_SIZE];
 
     snprintf(path, sizeof(path), "%s/nf", run_dir);
     if ((mkdir(run_dir, 0755) != 0 && errno != EEXIST) ||
@@ -278,13 +241,11 @@ control_open(struct node *node, struct failure *failure)
         return false;
     snprintf(control->path, sizeof(control->path), "%s/%s", node->options.run_dir,
              ONVM_CONTROL_SOCKET);
-    if (somebody_listens(control->path))
+    if (listener_answers(control->path))
         return fail(failure, "another data plane runs at %s; stop it, or use another --run-dir",
                     control->path);
-    control->listener.fd = listen_at(control->path);
-    if (control->listener.fd < 0)
-        return fail(failure, "cannot listen at %s: %s", control->path, strerror(errno));
-    return loop_add(&node->loop, &control->listener, failure);
+    control->listener.fd = listener_open(control->path, geteuid(), getegid(), failure);
+    return control->listener.fd >= 0 && loop_add(&node->loop, &control->listener, failure);
 }
 
 void

@@ -163,7 +163,7 @@ expect(const struct call *call, struct failure *failure)
 
     if (nf == NULL)
         return false;
-    snprintf(path, sizeof(path), "%s/nf/%s/nf.sock", call->node->options.run_dir, nf->name);
+    session_socket_path(nf, path, sizeof(path));
     return answer(call, json_pack("{s:i, s:s}", "id", (int)nf->id, "socket", path), -1);
 }
 

@@ -6,11 +6,11 @@
 #include <string.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
-#include <sys/un.h>
 #include <unistd.h>
 
 #include "../protocol/channel.h"
 #include "control.h"
+#include "listener.h"
 #include "memory.h"
 #include "plan.h"
 #include "question.h"
@@ -22,24 +22,8 @@
 #define YIELD_DEDICATED 64
 #define YIELD_SHARED 4
 
+#define PATH_SIZE 256
 #define REASON_MAX 1024 /* bytes of an NF's own words that are passed on */
-
-static void
-session_path(const struct nf *nf, char *path, size_t size)
-{
-    snprintf(path, size, "%s/nf/%s/%s", nf->node->options.run_dir, nf->name, ONVM_SESSION_SOCKET);
-}
-
-static bool
-make_directory(const struct nf *nf, uid_t uid, gid_t gid, struct failure *failure)
-{
-    char path[sizeof(((struct sockaddr_un *)0)->sun_path)];
-
-    snprintf(path, sizeof(path), "%s/nf/%s", nf->node->options.run_dir, nf->name);
-    if ((mkdir(path, 0700) != 0 && errno != EEXIST) || chown(path, uid, gid) != 0)
-        return fail(failure, "cannot make %s for NF %s: %s", path, nf->name, strerror(errno));
-    return true;
-}
 
 /*
  * Tells an NF something.  One that does not read its messages (the socket's buffer
@@ -337,45 +321,52 @@ listener_ready(struct watch *watch)
     }
 }
 
-static int
-bind_socket(const char *path, uid_t uid, gid_t gid)
+/* The NF's directory, of which its socket is all. */
+static void
+directory_path(const struct nf *nf, char *path, size_t size)
 {
-    struct sockaddr_un address = {.sun_family = AF_UNIX};
-    int fd = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+    snprintf(path, size, "%s/nf/%s", nf->node->options.run_dir, nf->name);
+}
 
-    snprintf(address.sun_path, sizeof(address.sun_path), "%s", path);
-    unlink(path);
-    if (fd >= 0 && bind(fd, (struct sockaddr *)&address, sizeof(address)) == 0 &&
-        chown(path, uid, gid) == 0 && chmod(path, 0600) == 0 && listen(fd, 4) == 0)
-        return fd;
-    if (fd >= 0)
-        close(fd);
-    return -1;
+static bool
+make_directory(const struct nf *nf, uid_t uid, gid_t gid, struct failure *failure)
+{
+    char path[PATH_SIZE];
+
+    directory_path(nf, path, sizeof(path));
+    if ((mkdir(path, 0700) != 0 && errno != EEXIST) || chown(path, uid, gid) != 0)
+        return fail(failure, "cannot make %s for NF %s: %s", path, nf->name, strerror(errno));
+    return true;
+}
+
+void
+session_socket_path(const struct nf *nf, char *path, size_t size)
+{
+    snprintf(path, size, "%s/nf/%s/%s", nf->node->options.run_dir, nf->name, ONVM_SESSION_SOCKET);
 }
 
 bool
 session_listen(struct nf *nf, uid_t uid, gid_t gid, struct failure *failure)
 {
-    char path[sizeof(((struct sockaddr_un *)0)->sun_path)];
+    char path[PATH_SIZE];
 
     if (!make_directory(nf, uid, gid, failure))
         return false;
-    session_path(nf, path, sizeof(path));
-    nf->listener = (struct watch){.fd = bind_socket(path, uid, gid), .ready = listener_ready};
-    if (nf->listener.fd < 0)
-        return fail(failure, "cannot listen on %s: %s", path, strerror(errno));
-    return loop_add(&nf->node->loop, &nf->listener, failure);
+    session_socket_path(nf, path, sizeof(path));
+    nf->listener = (struct watch){.fd = listener_open(path, uid, gid, failure),
+                                  .ready = listener_ready};
+    return nf->listener.fd >= 0 && loop_add(&nf->node->loop, &nf->listener, failure);
 }
 
 void
 session_unlisten(struct nf *nf)
 {
-    char path[sizeof(((struct sockaddr_un *)0)->sun_path)];
+    char path[PATH_SIZE];
 
     loop_remove(&nf->node->loop, &nf->listener);
-    session_path(nf, path, sizeof(path));
+    session_socket_path(nf, path, sizeof(path));
     unlink(path);
-    *strrchr(path, '/') = '\0';
+    directory_path(nf, path, sizeof(path));
     rmdir(path);
 }
 

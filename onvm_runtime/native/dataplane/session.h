@@ -9,6 +9,8 @@
 /* Makes the NF's directory and listening socket, owned by the NF's user. */
 bool session_listen(struct nf *nf, uid_t uid, gid_t gid, struct failure *failure);
 
+void session_socket_path(const struct nf *nf, char *path, size_t size);
+
 /* Stops listening and removes the socket. */
 void session_unlisten(struct nf *nf);
 
