@@ -31,9 +31,10 @@ debian_packages() {
         -o DPkg::Lock::Timeout=300 "${missing[@]}"
 }
 
-# Makes .venv hold what a requirements file pins; again only when the file or Python changed.
+# Makes .venv hold what a requirements file pins; anew when a file or Python changed. That of
+# requirements-dev.txt holds everything.
 python_environment() {
-    local wanted installed=".venv/installed-$1"
+    local wanted installed
     command -v apt-get >/dev/null || {
         echo "This is not a Debian or Ubuntu host: apt-get is missing." >&2
         exit 1
@@ -44,9 +45,11 @@ python_environment() {
         exit 1
     }
     wanted="$(cat requirements*.txt | sha256sum) $(python3 --version)"
-    [ "$(cat "$installed" 2>/dev/null)" != "$wanted" ] || return 0
+    for installed in "$1" requirements-dev.txt; do
+        [ "$(cat ".venv/installed-$installed" 2>/dev/null)" != "$wanted" ] || return 0
+    done
     say "Making .venv from $1"
-    python3 -m venv .venv
+    python3 -m venv --clear .venv
     .venv/bin/pip install --quiet --requirement "$1"
-    echo "$wanted" >"$installed"
+    echo "$wanted" >".venv/installed-$1"
 }
