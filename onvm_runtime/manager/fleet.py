@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Collection, Iterable
+from collections.abc import Callable, Collection, Iterable
 from typing import Any
 
 from onvm_runtime.chains import Instance as Wanted
@@ -18,6 +18,12 @@ from onvm_runtime.manager.instance import Instance
 # An NF handles messages in order, so its answer to this proves that it has read its
 # parameters.  That most NFs know no such question does not matter.
 BARRIER = {"query": "ready"}
+
+# How long NFs and chains that an earlier manager removed are waited for: 5 s.
+QUIET_LOOKS = 250
+LOOK_SECONDS = 0.02
+
+Status = dict[str, Any]
 
 log = logging.getLogger(__name__)
 
@@ -54,17 +60,26 @@ class Fleet:
         self._orphans = running
 
     async def restore(self, control: Control, stopped: Collection[str]) -> None:
-        """Makes the data plane expect exactly the instances that shall run."""
-        nfs = (await control.request("status"))["nfs"]
-        states = {nf["name"]: nf["state"] for nf in nfs}
-        wanted = [i for i in self.instances.values() if i.wanted.name not in stopped]
-        names = {instance.wanted.name for instance in wanted}
-        await asyncio.gather(*(_forget(control, name) for name in states.keys() - names))
-        for instance in wanted:
+        """Has the data plane expect every instance that shall run.  Raises DataplaneError."""
+        # An earlier manager may have died while it removed NFs: their names come free first.
+        status = await _status_when(control, lambda now: not _leaving(now))
+        states = {nf["name"]: nf["state"] for nf in status["nfs"]}
+        for name, instance in self.instances.items():
+            if name in stopped:
+                continue
             await self._expect(control, instance.wanted)
             if not instance.begun:
                 instance.begin()
-            instance.report(states.get(instance.wanted.name, "expected"))
+            instance.report(states.get(name, "expected"))
+
+    async def dismiss_others(self, control: Control, stopped: Collection[str]) -> None:
+        """Ends what an earlier manager left and nobody wants, once no chain needs it."""
+        status = await control.request("status")
+        wanted = self.instances.keys() - stopped
+        others = {nf["name"] for nf in status["nfs"]} - wanted
+        if others:
+            await _status_when(control, lambda now: not _draining(now))
+        await asyncio.gather(*(_forget(control, name) for name in others))
         await self._end_orphans()
 
     def on_event(self, event: dict[str, Any]) -> None:
@@ -147,6 +162,24 @@ class Fleet:
                 await self._driver.remove(name)
             except DriverError as error:
                 log.error("%s", error)
+
+
+def _leaving(status: Status) -> bool:
+    return any(nf["leaving"] for nf in status["nfs"])
+
+
+def _draining(status: Status) -> bool:
+    return any(chain["draining"] for chain in status["chains"])
+
+
+async def _status_when(control: Control, holds: Callable[[Status], bool]) -> Status:
+    """The status of the data plane once it is so, or the last after QUIET_LOOKS."""
+    for _ in range(QUIET_LOOKS):
+        status = await control.request("status")
+        if holds(status):
+            break
+        await asyncio.sleep(LOOK_SECONDS)
+    return status
 
 
 async def _forget(control: Control, name: str) -> None:

@@ -95,6 +95,7 @@ class Node:
         desired = self.rollouts.desired
         await self.fleet.restore(control, desired.stopped)
         await self.in_force.send(control, desired.plan, self.ports.open())
+        await self.fleet.dismiss_others(control, desired.stopped)
 
     def on_event(self, event: dict[str, Any]) -> None:
         """Takes an event of the control channel."""

@@ -203,7 +203,7 @@ class StandIn:
         known = self.nfs.get(name)
         if known is None:
             facts = {"name": name, "id": len(self.nfs), "service": request["service"]}
-            self.nfs[name] = {**facts, "state": "expected", "module": "", "pid": 0}
+            self.nfs[name] = {**facts, "state": "expected", "leaving": False}
         asyncio.get_running_loop().call_soon(self.on_expect, request)
         return {"id": self.nfs[name]["id"], "socket": f"{self.path.parent}/nf/{name}/nf.sock"}, None
 

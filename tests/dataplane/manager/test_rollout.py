@@ -3,8 +3,16 @@
 
 from __future__ import annotations
 
-from tests.dataplane.manager.managed import CHAIN, Managed
+import contextlib
+import threading
+import time
+
+import httpx
+import pytest
+
+from tests.dataplane.manager.managed import CHAIN, NFS, Managed
 from tests.dataplane.manager.wire import Traffic
+from tests.dataplane.plane import eventually
 
 
 def test_scaling_up_and_down_loses_no_packet(node: Managed, traffic: Traffic) -> None:
@@ -23,3 +31,29 @@ def test_a_rollout_under_traffic_loses_no_packet(node: Managed, traffic: Traffic
     for text in (longer, CHAIN, longer, CHAIN):
         assert node.apply(text)["drained"]
     assert traffic.stop() == 0, node.losses()
+
+
+@pytest.mark.parametrize("delay", [0.0, 0.02, 0.05, 0.1])
+def test_a_death_in_the_middle_of_a_rollout_loses_no_packet(
+    node: Managed, traffic: Traffic, delay: float
+) -> None:
+    other = CHAIN.replace("path: [a, b]", "path: [c]").replace("a: {nf: forward", "c: {nf: forward")
+    applying = threading.Thread(target=attempt, args=(node, other))
+    applying.start()
+    time.sleep(delay)
+    node.kill()
+    applying.join()
+    node.start()
+    text = node.get("/v1/spec")["text"]
+    assert text in (CHAIN, other), "one or the other, never a part"
+    names = list(NFS) if text == CHAIN else ["c-1", "c-2", "b-1"]
+    eventually(lambda: [nf["name"] for nf in node.get("/v1/nfs")["nfs"]] == names, "its instances")
+    eventually(lambda: all(node.runs(name) for name in names), "all run")
+    eventually(lambda: not node.get("/v1/status")["problems"], "all is right")
+    assert traffic.stop() == 0, node.losses()
+
+
+def attempt(node: Managed, text: str) -> None:
+    """Applies a text to a manager that is about to die."""
+    with contextlib.suppress(httpx.TransportError):
+        node.post("/v1/chains/apply", {"source": "chains.yml", "text": text})
