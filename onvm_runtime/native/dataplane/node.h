@@ -49,6 +49,7 @@ struct nf {
     uint16_t service;
     uint32_t seed; /* of its name, for rendezvous */
     enum nf_state state;
+    bool ready;   /* its routes are complete, so others may send to it */
     bool leaving; /* nf.forget: gets no new packets, then STOP */
     bool stopping; /* it was told STOP */
     uint64_t leave_by;

@@ -133,6 +133,34 @@ unwant_needless(struct node *node, const struct needs *needs)
             link->wanted = receives(link->to) && needed(needs, link->from, link->to);
 }
 
+/* Whether edges from the NF to the service are on their way, and none is open yet. */
+static bool
+waits_for(const struct node *node, const struct nf *nf, uint16_t service)
+{
+    bool opening = false;
+
+    for (const struct link *link = node->links; link != NULL; link = link->next) {
+        if (!link->wanted || link->from != nf || link->to->service != service)
+            continue;
+        if (link_usable(link))
+            return false;
+        opening = true;
+    }
+    return opening;
+}
+
+/* Whether the NF could pass on what it got. */
+static bool
+can_serve(const struct node *node, const struct needs *needs, const struct nf *nf)
+{
+    if (!receives(nf))
+        return false;
+    for (uint16_t service = 0; service < ONVM_MAX_SERVICES; service++)
+        if (needs->edge[nf->service][service] && waits_for(node, nf, service))
+            return false;
+    return true;
+}
+
 /* Instances of a service that `from` can reach now, with their edges. */
 struct reach {
     unsigned count;
@@ -145,7 +173,8 @@ find_reach(const struct node *node, const struct nf *from, uint16_t service, str
 {
     reach->count = 0;
     for (const struct link *link = node->links; link != NULL; link = link->next) {
-        if (!link_usable(link) || link->from != from || link->to->service != service)
+        if (!link_usable(link) || link->from != from || link->to->service != service ||
+            (!link->to->ready && (from == NULL || from->ready)))
             continue;
         reach->seed[reach->count] = link->to->seed;
         reach->edge[reach->count++] = from != NULL ? link->out_slot : link->to_id;
@@ -252,6 +281,36 @@ write_worker_buckets(struct node *node)
     }
 }
 
+/*
+ * An NF is ready when its own routes are complete; only then do others send to it.
+ * It stays so: a chain that needs more of it takes no packet before its edges are open.
+ * While it is not, its routes may lead to NFs that are not ready either, for
+ * nothing takes them yet: so those of a chain become ready together, and a chain
+ * that comes back to an NF needs no order among them.
+ */
+static void
+write_all_routes(struct node *node, const struct needs *needs)
+{
+    bool serves[ONVM_MAX_NFS];
+
+    for (unsigned i = 0; i < ONVM_MAX_NFS; i++) {
+        struct nf *nf = node->nf[i];
+        if (nf != NULL)
+            nf->ready = nf->ready && receives(nf);
+        serves[i] = can_serve(node, needs, nf);
+    }
+    for (unsigned i = 0; i < ONVM_MAX_NFS; i++)
+        if (sends(node->nf[i]) && !node->nf[i]->ready)
+            write_routes(node, needs, node->nf[i]);
+    for (unsigned i = 0; i < ONVM_MAX_NFS; i++)
+        if (serves[i])
+            node->nf[i]->ready = true;
+    for (unsigned i = 0; i < ONVM_MAX_NFS; i++)
+        if (sends(node->nf[i]))
+            write_routes(node, needs, node->nf[i]);
+    write_worker_buckets(node);
+}
+
 void
 wiring_refresh(struct node *node)
 {
@@ -260,10 +319,7 @@ wiring_refresh(struct node *node)
     find_needs(node, &needs);
     unwant_needless(node, &needs);
     open_missing(node, &needs);
-    write_worker_buckets(node);
-    for (unsigned i = 0; i < ONVM_MAX_NFS; i++)
-        if (sends(node->nf[i]))
-            write_routes(node, &needs, node->nf[i]);
+    write_all_routes(node, &needs);
     link_advance_all(node);
 }
 
