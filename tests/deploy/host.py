@@ -12,6 +12,7 @@ FOLDERS = (
     "/etc/logrotate.d/onvm", "/etc/bash_completion.d/onvm", "/etc/modules-load.d/onvm.conf",
     "/etc/sysctl.d/60-onvm-hugepages.conf", "/etc/docker/daemon.json",
 )  # fmt: skip
+LAB = ("onvm-client", "onvm-server")
 
 
 def look() -> dict[str, object]:
@@ -21,8 +22,8 @@ def look() -> dict[str, object]:
         "paths": sorted(path for path in FOLDERS if Path(path).exists()),
         "start links": sorted(map(str, Path("/etc").glob("rc*.d/*onvm*"))),
         "packages": _lines("dpkg-query", "--show", "--showformat", "${Package} ${Status}\n"),
-        "interfaces": _lines("ip", "-brief", "-oneline", "link", "show", "type", "veth"),
-        "namespaces": _lines("ip", "netns", "list"),
+        "interfaces": [name for name in LAB if Path("/sys/class/net", name).exists()],
+        "namespaces": [name for name in LAB if Path("/run/netns", name).exists()],
         "docker runs": Path("/var/run/docker.sock").exists(),
         "processes": processes(),
     }
