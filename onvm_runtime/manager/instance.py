@@ -66,7 +66,8 @@ class Instance:
         return self._task is not None
 
     def begin(self, handle: Handle | None = None) -> None:
-        """Starts it, or takes over a process that runs already."""
+        """Starts it, or takes over a process that runs already; deaths before do not count."""
+        self._backoff.forget()
         self._handle = handle
         self._enter("starting", None)
         self._task = asyncio.create_task(self._run())

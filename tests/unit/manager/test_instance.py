@@ -144,6 +144,22 @@ async def test_a_stopped_one_is_forgotten_and_ended(node: Node, runtime: Any, pl
     await state_of(node, "fw-1", "running")
 
 
+async def test_a_users_start_ends_the_pause(
+    node: Node, runtime: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(backoff, "FIRST", 60.0)
+    await apply(node)
+    for _ in range(2):
+        runtime.handles["fw-1"].end("was killed by SIGKILL")
+        await asyncio.sleep(0.02)
+    assert node.fleet["fw-1"].state == "backoff"
+    await node.rollouts.start(node.control(), "fw-1")
+    await state_of(node, "fw-1", "running")
+    runtime.handles["fw-1"].end("was killed by SIGKILL")
+    await asyncio.sleep(0.02)
+    await state_of(node, "fw-1", "running")
+
+
 async def test_an_end_during_a_start_leaves_no_process(
     node: Node, runtime: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
