@@ -3,7 +3,6 @@
 
 from __future__ import annotations
 
-import os
 import signal
 import time
 from pathlib import Path
@@ -168,9 +167,16 @@ def test_second_process_for_one_nf_is_refused(plane: Plane) -> None:
     assert "another process is attached" in (plane.run_dir / "a-1.log").read_text()
 
 
-def test_data_plane_leaves_nothing_in_its_directory(plane: Plane) -> None:
+def test_data_plane_that_ends_leaves_no_socket(plane: Plane) -> None:
     plane.start_nf("a-1", service="a")
     plane.process.send_signal(signal.SIGTERM)
     assert plane.process.wait(10) == 0
-    assert os.listdir(plane.run_dir / "nf") == []
+    assert list((plane.run_dir / "nf" / "a-1").iterdir()) == [], "but what containers have mounted"
     assert not (plane.run_dir / "control.sock").exists()
+
+
+def test_forgotten_nf_leaves_nothing(plane: Plane) -> None:
+    nf = plane.start_nf("a-1", service="a")
+    plane.request("nf.forget", name="a-1")
+    assert nf.wait(10) == 0
+    assert list((plane.run_dir / "nf").iterdir()) == []

@@ -11,6 +11,7 @@
 
 #include "../protocol/channel.h"
 #include "../protocol/control.h"
+#include "../protocol/text.h"
 #include "listener.h"
 #include "operations.h"
 
@@ -179,7 +180,8 @@ connection_ready(struct watch *watch)
     struct connection *connection = watch_owner(watch, struct connection, watch);
     struct onvm_control_message message;
     struct onvm_fds fds;
-    ssize_t length = onvm_channel_receive(watch->fd, &message, sizeof(message), &fds);
+    ssize_t length =
+        onvm_channel_receive(watch->fd, &message, sizeof(message), &fds, MSG_DONTWAIT);
 
     if (length < 0 && (errno == EAGAIN || errno == EINTR))
         return;

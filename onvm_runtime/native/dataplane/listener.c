@@ -3,22 +3,12 @@
 
 #include <errno.h>
 #include <string.h>
-#include <sys/socket.h>
 #include <sys/stat.h>
-#include <sys/un.h>
 #include <unistd.h>
 
-#define WAITING 8 /* connections that are not accepted yet */
+#include "../protocol/channel.h"
 
-static bool
-set_address(struct sockaddr_un *address, const char *path)
-{
-    *address = (struct sockaddr_un){.sun_family = AF_UNIX};
-    if (strlen(path) >= sizeof(address->sun_path))
-        return false;
-    strcpy(address->sun_path, path);
-    return true;
-}
+#define WAITING 8 /* connections that are not accepted yet */
 
 static bool
 listen_at(int fd, const struct sockaddr_un *address, uid_t uid, gid_t gid)
@@ -36,7 +26,7 @@ listener_open(const char *path, uid_t uid, gid_t gid, struct failure *failure)
     struct sockaddr_un address;
     int fd;
 
-    if (!set_address(&address, path)) {
+    if (!onvm_channel_address(&address, path)) {
         fail(failure, "%s is too long for a unix socket (%zu bytes at the most)", path,
              sizeof(address.sun_path) - 1);
         return -1;
@@ -53,12 +43,9 @@ listener_open(const char *path, uid_t uid, gid_t gid, struct failure *failure)
 bool
 listener_answers(const char *path)
 {
-    struct sockaddr_un address;
-    int fd = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0);
-    bool answers = fd >= 0 && set_address(&address, path) &&
-                   connect(fd, (struct sockaddr *)&address, sizeof(address)) == 0;
+    int fd = onvm_channel_connect(path, 0);
 
     if (fd >= 0)
         close(fd);
-    return answers;
+    return fd >= 0;
 }

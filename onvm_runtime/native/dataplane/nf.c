@@ -101,6 +101,7 @@ new_nf(struct node *node, const struct expectation *wanted, struct failure *fail
     snprintf(nf->name, sizeof(nf->name), "%s", wanted->name);
     if (!place_nf(node, nf, wanted, failure)) {
         session_unlisten(nf);
+        session_remove_directory(nf);
         free_nf(nf);
         return NULL;
     }
@@ -195,6 +196,7 @@ remove_nf(struct node *node, struct nf *nf)
 {
     session_end(nf, "it was removed");
     session_unlisten(nf);
+    session_remove_directory(nf);
     node->nf[nf->id] = NULL;
     control_answer(node, nf->forgetter, json_object(), -1);
     free_nf(nf);
@@ -209,7 +211,7 @@ advance_leaving(struct node *node, struct nf *nf)
 {
     bool late = node_clock() >= nf->leave_by;
 
-    if (nf->session.fd < 0 || (nf->stopping && late)) {
+    if (nf->state == NF_EXPECTED || (nf->stopping && late)) {
         remove_nf(node, nf);
     } else if (!nf->stopping && (late || !has_input(node, nf))) {
         nf->stopping = true;

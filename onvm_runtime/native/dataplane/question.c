@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "../protocol/text.h"
 #include "control.h"
 #include "session.h"
 

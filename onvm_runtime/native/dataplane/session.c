@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include "../protocol/channel.h"
+#include "../protocol/text.h"
 #include "control.h"
 #include "listener.h"
 #include "memory.h"
@@ -34,7 +35,7 @@ tell(struct nf *nf, const void *message, size_t size, const int *fds, unsigned c
 {
     struct onvm_doorbell *doorbell = nf->doorbell.base;
 
-    if (nf->session.fd < 0)
+    if (nf->state == NF_EXPECTED) /* nobody is attached, though somebody may be connected */
         return;
     if (!onvm_channel_send(nf->session.fd, message, size, fds, count)) {
         shutdown(nf->session.fd, SHUT_RDWR); /* the event loop ends the session */
@@ -77,7 +78,8 @@ tell_text(struct nf *nf, uint32_t type, uint32_t request, const char *text)
     int fd = onvm_text_create(text, length);
 
     if (fd < 0) {
-        shutdown(nf->session.fd, SHUT_RDWR);
+        if (nf->session.fd >= 0)
+            shutdown(nf->session.fd, SHUT_RDWR);
         return;
     }
     tell(nf, &message, sizeof(message), &fd, 1);
@@ -125,7 +127,7 @@ session_configure(struct nf *nf)
                                       branch_numbers(service), "service", service->name);
     char *text = configuration != NULL ? json_dumps(configuration, JSON_COMPACT) : NULL;
 
-    if (text != NULL && nf->session.fd >= 0)
+    if (text != NULL)
         tell_text(nf, ONVM_CONFIGURE, 0, text);
     free(text);
     json_decref(configuration);
@@ -277,7 +279,8 @@ session_ready(struct watch *watch)
         struct onvm_edge_message edge;
     } message;
     struct onvm_fds fds;
-    ssize_t length = onvm_channel_receive(nf->session.fd, &message, sizeof(message), &fds);
+    ssize_t length =
+        onvm_channel_receive(nf->session.fd, &message, sizeof(message), &fds, MSG_DONTWAIT);
 
     if (length < 0 && (errno == EAGAIN || errno == EINTR))
         return;
@@ -366,6 +369,13 @@ session_unlisten(struct nf *nf)
     loop_remove(&nf->node->loop, &nf->listener);
     session_socket_path(nf, path, sizeof(path));
     unlink(path);
+}
+
+void
+session_remove_directory(const struct nf *nf)
+{
+    char path[PATH_SIZE];
+
     directory_path(nf, path, sizeof(path));
     rmdir(path);
 }

@@ -11,8 +11,14 @@ bool session_listen(struct nf *nf, uid_t uid, gid_t gid, struct failure *failure
 
 void session_socket_path(const struct nf *nf, char *path, size_t size);
 
-/* Stops listening and removes the socket. */
+/*
+ * Stops listening and removes the socket.  Its directory stays: a container that has
+ * it mounted finds the next data plane's socket there.
+ */
 void session_unlisten(struct nf *nf);
+
+/* Removes the NF's directory, when nobody is to come back to it. */
+void session_remove_directory(const struct nf *nf);
 
 void session_open_edge(struct nf *nf, enum onvm_edge_role role, uint16_t slot,
                        const struct link *link);
