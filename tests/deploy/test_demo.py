@@ -81,17 +81,20 @@ def test_it_takes_less_than_ten_minutes(demonstration):
     assert demonstration.seconds < TEN_MINUTES
 
 
-def test_a_second_run_changes_nothing(demonstration, checkout):
+@pytest.mark.usefixtures("demonstration")
+def test_a_second_run_changes_nothing(checkout):
     again = playbook.run(checkout, "site.yml").succeeded()
     assert again.changed == 0, again.output
 
 
-def test_check_mode_says_so_too(demonstration, checkout):
+@pytest.mark.usefixtures("demonstration")
+def test_check_mode_says_so_too(checkout):
     again = playbook.run(checkout, "site.yml", "--check", "--diff").succeeded()
     assert again.changed == 0, again.output
 
 
-def test_check_mode_shows_a_change_and_makes_none(demonstration, checkout):
+@pytest.mark.usefixtures("demonstration")
+def test_check_mode_shows_a_change_and_makes_none(checkout):
     before = NODE_CONFIG.read_text()
     wanted = {"onvm_runtime_nf_limits": {"pids": 17}}
     shown = playbook.run(checkout, "playbooks/runtime.yml", "--check", "--diff", **wanted)
@@ -100,7 +103,8 @@ def test_check_mode_shows_a_change_and_makes_none(demonstration, checkout):
     assert NODE_CONFIG.read_text() == before
 
 
-def test_a_changed_configuration_restarts_the_manager_only(demonstration, checkout):
+@pytest.mark.usefixtures("demonstration")
+def test_a_changed_configuration_restarts_the_manager_only(checkout):
     before, manager = onvm("status"), manager_pid()
     wanted = {"onvm_runtime_nf_limits": {"pids": 17}}
     playbook.run(checkout, "playbooks/runtime.yml", **wanted).succeeded()
@@ -111,7 +115,8 @@ def test_a_changed_configuration_restarts_the_manager_only(demonstration, checko
     playbook.run(checkout, "playbooks/runtime.yml").succeeded()
 
 
-def test_a_wrong_argument_is_refused_before_anything_changes(demonstration, checkout):
+@pytest.mark.usefixtures("demonstration")
+def test_a_wrong_argument_is_refused_before_anything_changes(checkout):
     before = NODE_CONFIG.read_text()
     ports = [{"name": "left", "kind": "carrier pigeon"}]
     refused = playbook.run(checkout, "playbooks/runtime.yml", onvm_runtime_ports=ports)
@@ -120,7 +125,8 @@ def test_a_wrong_argument_is_refused_before_anything_changes(demonstration, chec
     assert NODE_CONFIG.read_text() == before
 
 
-def test_a_wrong_chains_file_changes_nothing(demonstration, checkout, tmp_path):
+@pytest.mark.usefixtures("demonstration")
+def test_a_wrong_chains_file_changes_nothing(checkout, tmp_path):
     before, text = onvm("chain", "ls"), CHAINS.read_text()
     wrong = tmp_path / "wrong.yml"
     wrong.write_text(text.replace("[firewall, monitor, nat]", "[firewall, nowhere]"))
@@ -131,7 +137,8 @@ def test_a_wrong_chains_file_changes_nothing(demonstration, checkout, tmp_path):
     assert CHAINS.read_text() == text
 
 
-def test_a_killed_manager_is_started_again(demonstration):
+@pytest.mark.usefixtures("demonstration")
+def test_a_killed_manager_is_started_again():
     before, manager = onvm("status"), manager_pid()
     os.kill(manager, signal.SIGKILL)
     deadline = time.monotonic() + 15
