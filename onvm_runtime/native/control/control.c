@@ -1,28 +1,16 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 #include "control.h"
 
-#include <sys/un.h>
-
 #include "../protocol/channel.h"
 #include "../protocol/session.h"
+#include "../protocol/text.h"
 
 int
 onvm_control_connect(const char *path)
 {
-    struct sockaddr_un address = {.sun_family = AF_UNIX};
-    size_t length = strlen(path);
+    int fd = onvm_channel_connect(path, SOCK_NONBLOCK);
 
-    if (length >= sizeof(address.sun_path))
-        return -ENAMETOOLONG;
-    memcpy(address.sun_path, path, length);
-    int fd = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
-    if (fd < 0)
-        return -errno;
-    if (connect(fd, (const struct sockaddr *)&address, sizeof(address)) == 0)
-        return fd;
-    int error = errno;
-    close(fd);
-    return -error;
+    return fd >= 0 ? fd : -errno;
 }
 
 int
@@ -55,7 +43,7 @@ unpack(const struct onvm_control_message *message, size_t size, struct onvm_fds 
         .number = message->number,
         .length = message->length,
         .text = text,
-        .fd = fds->count == 2 ? fds->fd[--fds->count] : -1,
+        .fd = onvm_fds_take(fds, 1),
     };
     return 0;
 }
@@ -65,7 +53,7 @@ onvm_control_receive(int socket, struct onvm_control_received *received)
 {
     struct onvm_control_message message;
     struct onvm_fds fds;
-    ssize_t size = onvm_channel_receive(socket, &message, sizeof(message), &fds);
+    ssize_t size = onvm_channel_receive(socket, &message, sizeof(message), &fds, 0);
 
     if (size < 0)
         return errno == EMSGSIZE ? -EPROTO : -errno;

@@ -78,7 +78,7 @@ attachment_open(struct attachment *attachment, const struct envelope *message,
     attachment->welcome = message->welcome;
     attachment->welcome.name[ONVM_NAME_MAX - 1] = '\0';
     if (!check_welcome(&attachment->welcome, failure) ||
-        !map_all(attachment, message->fd, failure)) {
+        !map_all(attachment, message->fds.fd, failure)) {
         attachment_close(attachment);
         return false;
     }
@@ -115,7 +115,7 @@ open_input(struct attachment *attachment, uint32_t slot, const struct envelope *
 
     if (input->edge.base)
         return onvm_fail(failure, "input edge %u was opened twice", slot);
-    slots = map_edge(&input->edge, message->fd[0], failure);
+    slots = map_edge(&input->edge, message->fds.fd[0], failure);
     if (slots == 0)
         return false;
     onvm_consumer_open(&input->consumer, input->edge.base, slots);
@@ -131,17 +131,17 @@ open_output(struct output *output, struct envelope *message, bool home,
 
     if (output_is_open(output))
         return onvm_fail(failure, "output edge %u was opened twice", message->edge.slot);
-    if (home && message->fd[2] < 0)
+    if (home && message->fds.fd[2] < 0)
         return onvm_fail(failure, "the home edge came without the worker's eventfd");
-    slots = map_edge(&output->edge, message->fd[0], failure);
+    slots = map_edge(&output->edge, message->fds.fd[0], failure);
     if (slots == 0)
         return false;
-    if (!map(&output->doorbell, message->fd[1], sizeof(struct onvm_doorbell), ACCESS_WRITE,
+    if (!map(&output->doorbell, message->fds.fd[1], sizeof(struct onvm_doorbell), ACCESS_WRITE,
              "doorbell of an edge", failure)) {
         unmap(&output->edge);
         return false;
     }
-    output->eventfd = home ? envelope_take(message, 2) : -1;
+    output->eventfd = home ? onvm_fds_take(&message->fds, 2) : -1;
     onvm_producer_open(&output->producer, output->edge.base, slots);
     return true;
 }

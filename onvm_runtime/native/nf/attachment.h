@@ -12,7 +12,7 @@
 #include "../protocol/edge.h"
 #include "../protocol/routes.h"
 #include "../protocol/session.h"
-#include "channel.h"
+#include "envelope.h"
 #include "nf.h"
 
 struct mapping {

@@ -1,12 +1,13 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 #include "session.h"
 
+#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/socket.h>
 #include <unistd.h>
 
-#include "text.h"
+#include "../protocol/channel.h"
+#include "../protocol/text.h"
 
 static void
 say(const struct session *session, const char *text)
@@ -26,23 +27,56 @@ static void
 answer(struct session *session, uint32_t type, uint32_t request, bool well, const char *text)
 {
     size_t length = text ? strlen(text) : 0;
-    int fd = length > 0 ? text_seal(text, length) : -1;
+    int fd = length > 0 ? onvm_text_create(text, length) : -1;
     struct onvm_answer message = {
         .header = {.type = type, .request = request},
         .status = well ? 0 : 1,
         .length = fd >= 0 ? (uint32_t)length : 0,
     };
 
-    if (!channel_send(session->socket, &message, sizeof(message), fd))
+    if (!onvm_channel_send(session->socket, &message, sizeof(message), &fd, fd >= 0))
         session->end = SESSION_LOST;
     if (fd >= 0)
         close(fd);
 }
 
+static json_t *
+parse(const char *text, size_t length, struct onvm_failure *failure)
+{
+    json_error_t error;
+    json_t *value = json_loadb(text, length, JSON_REJECT_DUPLICATES, &error);
+
+    if (!value)
+        onvm_fail(failure, "the text is not JSON: %s (line %d)", error.text, error.line);
+    else if (!json_is_object(value))
+        onvm_fail(failure, "the text is not a JSON object");
+    else
+        return value;
+    json_decref(value);
+    return NULL;
+}
+
+/* The object in a message's text; NULL with a failure. */
+static json_t *
+read_object(const struct envelope *message, struct onvm_failure *failure)
+{
+    uint32_t length = message->text.length;
+    char *text = onvm_text_read(message->fds.fd[0], length, ONVM_TEXT_MAX);
+    json_t *object = NULL;
+
+    if (text)
+        object = parse(text, length, failure);
+    else
+        onvm_fail(failure, "the text of %u bytes (%u at the most) could not be read", length,
+                  ONVM_TEXT_MAX);
+    free(text);
+    return object;
+}
+
 static bool
 configure(struct session *session, const struct envelope *message, struct onvm_failure *failure)
 {
-    json_t *configuration = text_read(message->fd[0], message->text.length, failure);
+    json_t *configuration = read_object(message, failure);
     bool well = configuration != NULL;
 
     if (well && session->module->configure)
@@ -68,7 +102,7 @@ follow_configure(struct session *session, const struct envelope *message)
 static char *
 ask(struct session *session, const struct envelope *message, struct onvm_failure *failure)
 {
-    json_t *request = text_read(message->fd[0], message->text.length, failure);
+    json_t *request = read_object(message, failure);
     json_t *reply = NULL;
     char *text = NULL;
 
@@ -110,7 +144,7 @@ follow_edge(struct session *session, struct envelope *message)
         return;
     }
     acknowledgement.header.type = ONVM_EDGE_ACK;
-    if (!channel_send(session->socket, &acknowledgement, sizeof(acknowledgement), -1))
+    if (!onvm_channel_send(session->socket, &acknowledgement, sizeof(acknowledgement), NULL, 0))
         session->end = SESSION_LOST;
 }
 
@@ -133,8 +167,11 @@ size_of(uint32_t type)
 static bool
 is_whole(const struct envelope *message)
 {
-    size_t size = size_of(message->header.type);
+    size_t size;
 
+    if (message->length < sizeof(message->header))
+        return false;
+    size = size_of(message->header.type);
     return size > 0 && message->length >= size;
 }
 
@@ -155,22 +192,32 @@ follow(struct session *session, struct envelope *message)
     }
 }
 
+/* Receives a message; false: there is none, or the data plane has gone. */
+static bool
+receive(struct session *session, struct envelope *message, int flags)
+{
+    ssize_t length = onvm_channel_receive(session->socket, message,
+                                          offsetof(struct envelope, length), &message->fds, flags);
+
+    if (length < 0 && (errno == EAGAIN || errno == EINTR))
+        return false;
+    if (length <= 0) {
+        onvm_fds_close(&message->fds);
+        session->end = SESSION_LOST;
+        return false;
+    }
+    message->length = (size_t)length;
+    return true;
+}
+
 void
 session_follow(struct session *session)
 {
     struct envelope message;
 
-    while (session->end == SESSION_RUNNING) {
-        enum channel_event event = channel_receive(session->socket, &message, MSG_DONTWAIT);
-
-        if (event == CHANNEL_EMPTY)
-            return;
-        if (event == CHANNEL_CLOSED) {
-            session->end = SESSION_LOST;
-            return;
-        }
+    while (session->end == SESSION_RUNNING && receive(session, &message, MSG_DONTWAIT)) {
         follow(session, &message);
-        envelope_close(&message);
+        onvm_fds_close(&message.fds);
     }
 }
 
@@ -184,7 +231,7 @@ introduce(const struct session *session)
     };
 
     snprintf(hello.module, sizeof(hello.module), "%s", session->module->name);
-    return channel_send(session->socket, &hello, sizeof(hello), -1);
+    return onvm_channel_send(session->socket, &hello, sizeof(hello), NULL, 0);
 }
 
 static enum session_end
@@ -222,17 +269,17 @@ shake_hands(struct session *session)
     struct envelope message;
     enum session_end end;
 
-    if (!introduce(session) || channel_receive(session->socket, &message, 0) != CHANNEL_MESSAGE)
+    if (!introduce(session) || !receive(session, &message, 0))
         return SESSION_LOST;
     end = follow_first(session, &message);
-    envelope_close(&message);
+    onvm_fds_close(&message.fds);
     return end;
 }
 
 enum session_end
 session_attach(struct session *session, const char *path)
 {
-    session->socket = channel_connect(path);
+    session->socket = onvm_channel_connect(path, 0);
     if (session->socket < 0)
         return SESSION_LOST;
     session->end = shake_hands(session);

@@ -1,65 +1,120 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * Messages with descriptors over a SOCK_SEQPACKET unix socket, and texts in memfds.
+ * Messages with descriptors over SOCK_SEQPACKET unix sockets: how all three ends,
+ * data plane, NF and manager, talk.
  *
  * A message is sent whole or not at all.  Received descriptors belong to the
- * caller, all of them, whatever the message turns out to be: channel_receive
- * says how many came, and sets FD_CLOEXEC on each.
+ * receiver, whatever the message turns out to be: it closes them on every path
+ * with onvm_fds_close, and takes out first what it wants to keep.
  */
 #ifndef ONVM_PROTOCOL_CHANNEL_H
 #define ONVM_PROTOCOL_CHANNEL_H
 
 #include <errno.h>
-#include <fcntl.h>
 #include <stdbool.h>
 #include <stdint.h>
-#include <stdlib.h>
 #include <string.h>
-#include <sys/mman.h>
 #include <sys/socket.h>
-#include <sys/stat.h>
+#include <sys/un.h>
 #include <unistd.h>
 
 #define ONVM_CHANNEL_FDS 4 /* descriptors in one message, at the most */
 
+/* The descriptors of one message. */
 struct onvm_fds {
-    int fd[ONVM_CHANNEL_FDS];
-    unsigned count;
+    int fd[ONVM_CHANNEL_FDS]; /* -1 where there is none, or no more */
+    unsigned count;           /* how many came */
 };
+
+union onvm_channel_rights {
+    struct cmsghdr header;
+    char bytes[CMSG_SPACE(sizeof(int) * ONVM_CHANNEL_FDS)];
+};
+
+/* Takes a descriptor out; the caller closes it.  -1: there is none. */
+static inline int
+onvm_fds_take(struct onvm_fds *fds, unsigned i)
+{
+    int fd = fds->fd[i];
+
+    fds->fd[i] = -1;
+    return fd;
+}
 
 static inline void
 onvm_fds_close(struct onvm_fds *fds)
 {
-    while (fds->count > 0)
-        close(fds->fd[--fds->count]);
+    for (unsigned i = 0; i < fds->count; i++)
+        if (fds->fd[i] >= 0)
+            close(onvm_fds_take(fds, i));
+    fds->count = 0;
 }
 
-/* Sends one message; false: errno says why (EAGAIN: the peer does not read). */
+/* The address of a socket at `path`; false with errno: the path is too long for one. */
+static inline bool
+onvm_channel_address(struct sockaddr_un *address, const char *path)
+{
+    *address = (struct sockaddr_un){.sun_family = AF_UNIX};
+    if (strlen(path) >= sizeof(address->sun_path)) {
+        errno = ENAMETOOLONG;
+        return false;
+    }
+    strcpy(address->sun_path, path);
+    return true;
+}
+
+/* Connects to the socket at `path`; `flags`: SOCK_NONBLOCK or 0.  -1 with errno. */
+static inline int
+onvm_channel_connect(const char *path, int flags)
+{
+    struct sockaddr_un address;
+
+    if (!onvm_channel_address(&address, path))
+        return -1;
+    int fd = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC | flags, 0);
+    if (fd < 0 || connect(fd, (const struct sockaddr *)&address, sizeof(address)) == 0)
+        return fd;
+    int error = errno;
+    close(fd);
+    errno = error;
+    return -1;
+}
+
+static inline void
+onvm_channel_attach(struct msghdr *header, union onvm_channel_rights *rights, const int *fds,
+                    unsigned count)
+{
+    memset(rights, 0, sizeof(*rights));
+    header->msg_control = rights;
+    header->msg_controllen = CMSG_SPACE(sizeof(int) * count);
+    rights->header.cmsg_level = SOL_SOCKET;
+    rights->header.cmsg_type = SCM_RIGHTS;
+    rights->header.cmsg_len = CMSG_LEN(sizeof(int) * count);
+    memcpy(CMSG_DATA(&rights->header), fds, sizeof(int) * count);
+}
+
+/*
+ * Sends one message.  On a blocking socket it waits for room; on another one it
+ * never waits.  False: errno says why (EAGAIN: the peer does not read).
+ */
 static inline bool
 onvm_channel_send(int socket, const void *message, size_t size, const int *fds, unsigned count)
 {
     struct iovec part = {.iov_base = (void *)(uintptr_t)message, .iov_len = size};
-    union {
-        struct cmsghdr align;
-        char bytes[CMSG_SPACE(sizeof(int) * ONVM_CHANNEL_FDS)];
-    } rights;
     struct msghdr header = {.msg_iov = &part, .msg_iovlen = 1};
+    union onvm_channel_rights rights;
+    ssize_t sent;
 
-    if (count > 0) {
-        memset(&rights, 0, sizeof(rights));
-        header.msg_control = rights.bytes;
-        header.msg_controllen = CMSG_SPACE(sizeof(int) * count);
-        struct cmsghdr *control = CMSG_FIRSTHDR(&header);
-        control->cmsg_level = SOL_SOCKET;
-        control->cmsg_type = SCM_RIGHTS;
-        control->cmsg_len = CMSG_LEN(sizeof(int) * count);
-        memcpy(CMSG_DATA(control), fds, sizeof(int) * count);
-    }
-    return sendmsg(socket, &header, MSG_NOSIGNAL | MSG_DONTWAIT) == (ssize_t)size;
+    if (count > 0)
+        onvm_channel_attach(&header, &rights, fds, count);
+    do
+        sent = sendmsg(socket, &header, MSG_NOSIGNAL);
+    while (sent < 0 && errno == EINTR);
+    return sent == (ssize_t)size;
 }
 
 static inline void
-onvm_channel_take_fds(struct msghdr *header, struct onvm_fds *fds)
+onvm_channel_collect(struct msghdr *header, struct onvm_fds *fds)
 {
     for (struct cmsghdr *c = CMSG_FIRSTHDR(header); c != NULL; c = CMSG_NXTHDR(header, c)) {
         if (c->cmsg_level != SOL_SOCKET || c->cmsg_type != SCM_RIGHTS)
@@ -70,73 +125,33 @@ onvm_channel_take_fds(struct msghdr *header, struct onvm_fds *fds)
 }
 
 /*
- * Receives one message of at most `size` bytes without waiting.  Returns its
- * length, 0 when the peer has closed, -1 with errno otherwise; a message that
- * does not fit, or with more than ONVM_CHANNEL_FDS descriptors, is EMSGSIZE.
+ * Receives one message of at most `size` bytes; `flags`: MSG_DONTWAIT, or 0 to wait
+ * where the socket is a blocking one.  Returns its length, 0 when the peer has
+ * closed, -1 with errno and without descriptors otherwise; a message that does not
+ * fit, or with more than ONVM_CHANNEL_FDS descriptors, is EMSGSIZE.  Each
+ * descriptor is close-on-exec.
  */
 static inline ssize_t
-onvm_channel_receive(int socket, void *message, size_t size, struct onvm_fds *fds)
+onvm_channel_receive(int socket, void *message, size_t size, struct onvm_fds *fds, int flags)
 {
     struct iovec part = {.iov_base = message, .iov_len = size};
-    union {
-        struct cmsghdr align;
-        char bytes[CMSG_SPACE(sizeof(int) * ONVM_CHANNEL_FDS)];
-    } rights;
+    union onvm_channel_rights rights;
     struct msghdr header = {.msg_iov = &part,
                             .msg_iovlen = 1,
-                            .msg_control = rights.bytes,
-                            .msg_controllen = sizeof(rights.bytes)};
-    ssize_t length = recvmsg(socket, &header, MSG_DONTWAIT | MSG_CMSG_CLOEXEC);
+                            .msg_control = &rights,
+                            .msg_controllen = sizeof(rights)};
+    ssize_t length = recvmsg(socket, &header, flags | MSG_CMSG_CLOEXEC);
 
-    fds->count = 0;
+    *fds = (struct onvm_fds){.fd = {[0 ... ONVM_CHANNEL_FDS - 1] = -1}};
     if (length < 0)
         return -1;
-    onvm_channel_take_fds(&header, fds);
+    onvm_channel_collect(&header, fds);
     if (header.msg_flags & (MSG_TRUNC | MSG_CTRUNC)) {
         onvm_fds_close(fds);
         errno = EMSGSIZE;
         return -1;
     }
     return length;
-}
-
-/* A sealed memfd with these bytes; -1 with errno. */
-static inline int
-onvm_text_create(const char *text, size_t length)
-{
-    int fd = memfd_create("onvm-text", MFD_CLOEXEC | MFD_ALLOW_SEALING);
-
-    for (size_t done = 0; fd >= 0 && done < length;) {
-        ssize_t written = write(fd, text + done, length - done);
-        if (written <= 0) {
-            close(fd);
-            return -1;
-        }
-        done += (size_t)written;
-    }
-    if (fd >= 0)
-        fcntl(fd, F_ADD_SEALS, F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_WRITE | F_SEAL_SEAL);
-    return fd;
-}
-
-/* Reads `length` bytes, closed by a NUL, for the caller to free; NULL if they are not there. */
-static inline char *
-onvm_text_read(int fd, size_t length, size_t limit)
-{
-    char *text = length <= limit ? malloc(length + 1) : NULL;
-
-    if (text == NULL)
-        return NULL;
-    for (size_t done = 0; done < length;) {
-        ssize_t got = pread(fd, text + done, length - done, (off_t)done);
-        if (got <= 0) {
-            free(text);
-            return NULL;
-        }
-        done += (size_t)got;
-    }
-    text[length] = '\0';
-    return text;
 }
 
 #endif

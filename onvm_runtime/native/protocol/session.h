@@ -39,7 +39,6 @@
 
 #define ONVM_SESSION_MAGIC 0x6f6e766du /* "onvm" */
 #define ONVM_SESSION_SOCKET "nf.sock"
-#define ONVM_SESSION_FDS 4        /* descriptors in one message, at the most */
 #define ONVM_TEXT_MAX (64u << 20) /* bytes of a text in a memfd, at the most */
 
 enum onvm_message_type {

@@ -7,6 +7,7 @@
 #include "control/control.h"
 #include "protocol/channel.h"
 #include "protocol/session.h"
+#include "protocol/text.h"
 
 static unsigned
 open_descriptors(void)

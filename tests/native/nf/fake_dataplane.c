@@ -7,13 +7,13 @@
 #include <sys/eventfd.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
-#include <sys/socket.h>
-#include <sys/un.h>
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
 
 #include "../check.h"
+#include "protocol/channel.h"
+#include "protocol/text.h"
 
 static struct fake_memory
 make_memory(size_t size)
@@ -112,22 +112,9 @@ static void
 send_with(struct fake_dataplane *fake, const void *text, size_t length, const int *fds,
           unsigned count)
 {
-    char control[CMSG_SPACE(sizeof(int) * ONVM_SESSION_FDS)] = {0};
-    struct iovec part = {.iov_base = (void *)(uintptr_t)text, .iov_len = length};
-    struct msghdr message = {.msg_iov = &part, .msg_iovlen = 1};
-
-    if (count > 0) {
-        struct cmsghdr *rights = (struct cmsghdr *)control;
-
-        message.msg_control = control;
-        message.msg_controllen = CMSG_SPACE(sizeof(int) * count);
-        rights->cmsg_level = SOL_SOCKET;
-        rights->cmsg_type = SCM_RIGHTS;
-        rights->cmsg_len = CMSG_LEN(sizeof(int) * count);
-        memcpy(CMSG_DATA(rights), fds, sizeof(int) * count);
-    }
-    REQUIRE(sendmsg(fake->session, &message, MSG_NOSIGNAL) == (ssize_t)length, "sendmsg");
     struct onvm_doorbell *doorbell = fake->nf_doorbell.base;
+
+    REQUIRE(onvm_channel_send(fake->session, text, length, fds, count), "sending a message");
     __atomic_store_n(&doorbell->mail, 1, __ATOMIC_SEQ_CST);
     onvm_doorbell_ring(doorbell, -1);
 }
@@ -165,31 +152,6 @@ fake_refuse(struct fake_dataplane *fake, uint32_t abi, const char *reason)
     fake_send(fake, &refused, sizeof(refused));
 }
 
-/* Receives an answer and the descriptor that may have come with it. */
-static void
-receive_answer(struct fake_dataplane *fake, struct onvm_answer *answer, int *fd)
-{
-    char control[CMSG_SPACE(sizeof(int))] = {0};
-    struct iovec part = {.iov_base = answer, .iov_len = sizeof(*answer)};
-    struct msghdr message = {.msg_iov = &part, .msg_iovlen = 1, .msg_control = control,
-                             .msg_controllen = sizeof(control)};
-
-    REQUIRE(recvmsg(fake->session, &message, MSG_CMSG_CLOEXEC) == sizeof(*answer), "no answer");
-    *fd = -1;
-    if (CMSG_FIRSTHDR(&message))
-        memcpy(fd, CMSG_DATA(CMSG_FIRSTHDR(&message)), sizeof(*fd));
-}
-
-static char *
-read_text(int fd, uint32_t length)
-{
-    char *text = calloc(1, length + 1u);
-
-    REQUIRE(text && pread(fd, text, length, 0) == (ssize_t)length, "a text of %u bytes", length);
-    close(fd);
-    return text;
-}
-
 uint32_t
 fake_ask(struct fake_dataplane *fake, uint32_t type, const char *text, char **reply)
 {
@@ -198,14 +160,18 @@ fake_ask(struct fake_dataplane *fake, uint32_t type, const char *text, char **re
         .length = (uint32_t)strlen(text),
     };
     struct onvm_answer answer;
-    int fd = memfd_create("fake-text", MFD_CLOEXEC);
+    struct onvm_fds fds;
+    int fd = onvm_text_create(text, message.length);
 
-    REQUIRE(write(fd, text, message.length) == (ssize_t)message.length, "writing a text");
+    REQUIRE(fd >= 0, "making a text");
     send_with(fake, &message, sizeof(message), &fd, 1);
     close(fd);
-    receive_answer(fake, &answer, &fd);
+    REQUIRE(onvm_channel_receive(fake->session, &answer, sizeof(answer), &fds, 0) == sizeof(answer),
+            "no answer");
     REQUIRE(answer.header.request == fake->requests, "an answer to another request");
-    *reply = fd >= 0 ? read_text(fd, answer.length) : NULL;
+    *reply = fds.count > 0 ? onvm_text_read(fds.fd[0], answer.length, ONVM_TEXT_MAX) : NULL;
+    REQUIRE(*reply || fds.count == 0, "a text of %u bytes", answer.length);
+    onvm_fds_close(&fds);
     return answer.status;
 }
 
