@@ -188,9 +188,8 @@ static json_t *
 query(void *state, json_t *request, struct onvm_failure *failure)
 {
     const struct firewall *firewall = state;
-    const char *what = json_string_value(json_object_get(request, "query"));
 
-    if (!what || strcmp(what, "rules") != 0) {
+    if (!onvm_is_query(request, "rules")) {
         onvm_fail(failure, "the firewall answers the query rules only");
         return NULL;
     }

@@ -126,11 +126,9 @@ answer_summary(const struct monitor *monitor)
 static json_t *
 query(void *state, json_t *request, struct onvm_failure *failure)
 {
-    const char *what = json_string_value(json_object_get(request, "query"));
-
-    if (what && strcmp(what, "flows") == 0)
+    if (onvm_is_query(request, "flows"))
         return answer_flows(state, request, failure);
-    if (what && strcmp(what, "summary") == 0)
+    if (onvm_is_query(request, "summary"))
         return answer_summary(state);
     onvm_fail(failure, "flow_monitor answers the queries flows and summary only");
     return NULL;

@@ -3,14 +3,11 @@
 
 #include <string.h>
 
-#define SWEEP 4096 /* entries in one slice of expiry: some ten microseconds */
-
 bool
 flow_table_open(struct flow_table *flows, uint32_t capacity, bool bidirectional, uint64_t idle)
 {
     flows->bidirectional = bidirectional;
     flows->idle = idle;
-    flows->sweep = 0;
     return onvm_table_open(&flows->table, capacity, sizeof(struct flow), sizeof(struct flow_key));
 }
 
@@ -59,16 +56,22 @@ order_ends(struct flow_key *key)
     return 1;
 }
 
+/* The flow itself, or NULL after it was forgotten for its silence. */
+static struct flow *
+unless_silent(struct flow_table *flows, struct flow *flow, uint64_t now)
+{
+    if (!flow || now - flow->last <= flows->idle)
+        return flow;
+    onvm_table_remove(&flows->table, flow);
+    return NULL;
+}
+
 /* The flow of a key; a silent one counts as new. */
 static struct flow *
 find_or_add(struct flow_table *flows, const struct flow_key *key, uint8_t source, uint64_t now)
 {
-    struct flow *flow = onvm_table_find(&flows->table, key);
+    struct flow *flow = unless_silent(flows, onvm_table_find(&flows->table, key), now);
 
-    if (flow && now - flow->last > flows->idle) {
-        onvm_table_remove(&flows->table, flow);
-        flow = NULL;
-    }
     if (flow)
         return flow;
     flow = onvm_table_add(&flows->table, key);
@@ -101,13 +104,6 @@ flow_table_count(struct flow_table *flows, const uint8_t *frame,
 void
 flow_table_expire(struct flow_table *flows, uint64_t now)
 {
-    uint32_t capacity = flows->table.capacity;
-
-    for (uint32_t i = 0; i < SWEEP && i < capacity; i++) {
-        struct flow *flow = onvm_table_at(&flows->table, flows->sweep);
-
-        if (flow && now - flow->last > flows->idle)
-            onvm_table_remove(&flows->table, flow);
-        flows->sweep = flows->sweep + 1 < capacity ? flows->sweep + 1 : 0;
-    }
+    for (uint32_t steps = onvm_table_slice(&flows->table); steps > 0; steps--)
+        unless_silent(flows, onvm_table_step(&flows->table), now);
 }

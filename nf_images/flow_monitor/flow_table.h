@@ -30,7 +30,6 @@ struct flow_table {
     struct onvm_table table;
     bool bidirectional;
     uint64_t idle; /* nanoseconds after which a silent flow is forgotten */
-    uint32_t sweep; /* place at which the next slice of expiry begins */
 };
 
 bool flow_table_open(struct flow_table *flows, uint32_t capacity, bool bidirectional,

@@ -2,7 +2,6 @@
 #include "report.h"
 
 #include <arpa/inet.h>
-#include <string.h>
 
 #include "nf/parameters.h"
 
@@ -77,11 +76,9 @@ answer_summary(const struct nat *nat)
 json_t *
 report_answer(const struct nat *nat, json_t *request, struct onvm_failure *failure)
 {
-    const char *what = json_string_value(json_object_get(request, "query"));
-
-    if (what && strcmp(what, "translations") == 0)
+    if (onvm_is_query(request, "translations"))
         return answer_translations(nat, request, failure);
-    if (what && strcmp(what, "summary") == 0)
+    if (onvm_is_query(request, "summary"))
         return answer_summary(nat);
     onvm_fail(failure, "nat answers the queries translations and summary only");
     return NULL;

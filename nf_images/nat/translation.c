@@ -6,7 +6,6 @@
 
 #include "nf/hash.h"
 
-#define SWEEP 4096 /* entries in one slice of expiry */
 #define NO_PLACE UINT32_MAX
 #define PORTS 65536u
 
@@ -194,10 +193,6 @@ translations_add(struct translations *all, const struct inside_end *inside, uint
 void
 translations_expire(struct translations *all, uint64_t now)
 {
-    uint32_t capacity = all->table.capacity;
-
-    for (uint32_t i = 0; i < SWEEP && i < capacity; i++) {
-        unless_expired(all, onvm_table_at(&all->table, all->sweep), now);
-        all->sweep = all->sweep + 1 < capacity ? all->sweep + 1 : 0;
-    }
+    for (uint32_t steps = onvm_table_slice(&all->table); steps > 0; steps--)
+        unless_expired(all, onvm_table_step(&all->table), now);
 }

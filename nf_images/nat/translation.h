@@ -61,7 +61,6 @@ struct translations {
     uint32_t public[PUBLIC_MAX]; /* addresses, network order */
     struct port_pool *pools;     /* by public address and protocol */
     uint32_t *inbound;           /* by public address, protocol and port: place, or none */
-    uint32_t sweep;
 };
 
 /* `public`: `publics` addresses.  False: no memory. */

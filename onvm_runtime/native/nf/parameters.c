@@ -123,3 +123,11 @@ onvm_read_branch(json_t *configuration, const char *name, uint8_t *index,
            onvm_fail(failure, "the service %s is not among those that this one may name in `to`",
                      name);
 }
+
+bool
+onvm_is_query(const json_t *request, const char *name)
+{
+    const char *query = json_string_value(json_object_get(request, "query"));
+
+    return query && strcmp(query, name) == 0;
+}

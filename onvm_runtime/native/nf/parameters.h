@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * Reading a module's parameters: a table says which keys there are and where
+ * Reading a module's parameters and queries: a table says which keys there are and where
  * their values go.  Every failure is a sentence that names the key.
  */
 #ifndef ONVM_NF_PARAMETERS_H
@@ -47,5 +47,8 @@ bool onvm_read_port(json_t *configuration, const char *name, uint8_t *id,
 /* The index of a branch of this NF's service, for TO verdicts. */
 bool onvm_read_branch(json_t *configuration, const char *name, uint8_t *index,
                       struct onvm_failure *failure);
+
+/* Whether a request is the query of this name. */
+bool onvm_is_query(const json_t *request, const char *name);
 
 #endif

@@ -14,6 +14,7 @@
 #include <stdint.h>
 
 #define ONVM_TABLE_END UINT32_MAX
+#define ONVM_TABLE_SLICE 4096u /* steps at a time: some ten microseconds */
 
 struct onvm_table_entry {
     uint32_t next; /* in its bucket, or among the free */
@@ -25,6 +26,7 @@ struct onvm_table {
     uint32_t *buckets;
     size_t entry_size, key_size;
     uint32_t capacity, mask, used, free;
+    uint32_t walk; /* place of the next step around the table */
     uint64_t seed;
 };
 
@@ -50,6 +52,23 @@ onvm_table_at(const struct onvm_table *table, uint32_t i)
         (struct onvm_table_entry *)(void *)(table->entries + (size_t)i * table->entry_size);
 
     return entry->used ? entry : NULL;
+}
+
+/* How many steps around the table a timer may take: a slice of it, or once around. */
+static inline uint32_t
+onvm_table_slice(const struct onvm_table *table)
+{
+    return table->capacity < ONVM_TABLE_SLICE ? table->capacity : ONVM_TABLE_SLICE;
+}
+
+/* One step around the table: the entry in the next place, or NULL where it is free. */
+static inline void *
+onvm_table_step(struct onvm_table *table)
+{
+    uint32_t i = table->walk;
+
+    table->walk = i + 1 < table->capacity ? i + 1 : 0;
+    return onvm_table_at(table, i);
 }
 
 #endif
