@@ -115,7 +115,7 @@ def test_a_killed_manager_is_started_again(service, life, tmp_path):
     supervisor = int((tmp_path / "run-manager.pid").read_text())
     children = Path(f"/proc/{supervisor}/task/{supervisor}/children").read_text().split()
     os.kill(int(children[0]), signal.SIGKILL)
-    eventually(lambda: len([line for line in life() if "started with" in line]) == 2, "another runs")
+    eventually(lambda: sum("started with" in line for line in life()) == 2, "another runs")
     assert any("ended with status 137; it is started again" in line for line in life())
 
 
