@@ -117,7 +117,8 @@ check_core(const struct options *options, cpu_set_t *allowed, struct failure *fa
     sched_getaffinity(0, sizeof(*allowed), allowed);
     if (options->core < CPU_SETSIZE && CPU_ISSET(options->core, allowed))
         return true;
-    return fail(failure, "CPU %u is not among those that this process may use; choose another --core",
+    return fail(failure,
+                "CPU %u is not among those that this process may use; choose another --core",
                 options->core);
 }
 

@@ -7,7 +7,7 @@
 
 const char *nf_state_name(enum nf_state state);
 
-/* Carries out nf.expect: makes the NF, or gives a known one new parameters.  NULL: nothing changed. */
+/* Carries out nf.expect: a new NF, or new parameters for a known one.  NULL: nothing changed. */
 struct nf *nf_expect(struct node *node, json_t *request, struct failure *failure);
 
 /* Begins to remove an NF; the answer goes to `asker` when it is gone. */

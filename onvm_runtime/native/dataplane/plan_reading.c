@@ -146,7 +146,8 @@ pair_chains(const struct node *node, struct plan *plan, struct failure *failure)
 static bool
 same_lineage(const struct chain *a, const struct chain *b)
 {
-    return a != NULL && a->lineage != 0 && a->reverse == b->reverse && strcmp(a->name, b->name) == 0;
+    return a != NULL && a->lineage != 0 && a->reverse == b->reverse &&
+           strcmp(a->name, b->name) == 0;
 }
 
 static bool

@@ -14,7 +14,7 @@ struct plan {
     bool listed[ONVM_MAX_CHAINS];         /* those that the plan names, new or not */
 };
 
-/* Reads and checks a plan request (control.h) against the node; NULL: failure says what is wrong. */
+/* Reads and checks a plan request (control.h) against the node; NULL: failure. */
 struct plan *plan_read(struct node *node, json_t *request, struct failure *failure);
 
 /* Releases a plan and the chains that are still its own. */

@@ -150,9 +150,9 @@ wait_for_events(struct worker *worker)
     int count = epoll_pwait2(worker->epoll, events, 8, &limit, NULL);
 
     for (int i = 0; i < count; i++) {
-        uint64_t rings;
-        if (events[i].data.fd == worker->eventfd && read(worker->eventfd, &rings, sizeof(rings)) < 0)
-            continue; /* somebody else's ring was the last: nothing is left to read */
+        eventfd_t rings;
+        if (events[i].data.fd == worker->eventfd)
+            eventfd_read(worker->eventfd, &rings);
     }
 }
 

@@ -46,7 +46,7 @@ struct onvm_chain_counters {
 /* What the worker counts about an NF, by its id. */
 struct onvm_nf_view {
     ONVM_ALIGNED uint64_t given;    /* descriptors put into its input edge at ingress */
-    uint64_t returned;              /* descriptors accepted from its home edge */
+    uint64_t returned;              /* descriptors taken from its home edge, good or bad */
     uint64_t faults;                /* descriptors refused: any reason of kind fault */
     uint64_t reclaimed;             /* buffers taken back after it died */
 };
@@ -61,7 +61,7 @@ struct onvm_node_counters {
     uint64_t busy_cycles;        /* TSC cycles in turns that moved a packet */
     uint64_t buffers;            /* buffers in the region */
     uint64_t buffers_out;        /* of them: held by NFs and edges now */
-    uint64_t buffers_queued;     /* of them: received and not yet free, in the data plane or its ports */
+    uint64_t buffers_queued;     /* of them: in the data plane or its ports, and not free */
     uint64_t flows;              /* entries in the flow table now */
     uint64_t flow_hits;
     uint64_t flow_misses;
