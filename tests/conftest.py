@@ -10,8 +10,12 @@ import pytest
 
 
 def pytest_configure() -> None:
-    """An interrupted run cleans up, whichever signal ends it."""
-    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    """An interrupted run cleans up, whichever signal ends it.
+
+    A shell starts background jobs with SIGINT ignored, and what ignores it passes that on.
+    """
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, signal.default_int_handler)
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
