@@ -77,6 +77,7 @@ struct worker {
 
     unsigned ports; /* in `port_list` */
     unsigned polled_ports;
+    long poll_ns; /* the next sleep, while there are polled ports */
     uint8_t port_list[ONVM_MAX_PORTS];
     struct port *port[ONVM_MAX_PORTS];
     struct batch batch[ONVM_MAX_PORTS];
