@@ -9,6 +9,7 @@ import signal
 import socket
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pytest
@@ -206,6 +207,7 @@ def test_ctrl_c_ends_quietly(tmp_path):
         process = onvm("--socket", path, "status")
         waiting, _ = listener.accept()
         waiting.recv(1)
+        time.sleep(0.5)  # it has sent its request; now it waits
         process.send_signal(signal.SIGINT)
         out, err = process.communicate(timeout=10)
         waiting.close()
