@@ -31,15 +31,21 @@ tally_add(struct worker *worker, struct tally *tally, uint16_t chain, uint32_t b
     tally->bytes += bytes;
 }
 
-static void
+/*
+ * The outlet, with its room in this burst.  The NF's line is asked for once a burst:
+ * to look again and again at a full edge would slow down the one who empties it.
+ */
+static struct outlet *
 touch(struct worker *worker, uint16_t nf)
 {
     struct outlet *outlet = &worker->outlet[nf];
 
-    if (outlet->touched)
-        return;
-    outlet->touched = true;
-    worker->touched_list[worker->touched++] = nf;
+    if (!outlet->touched) {
+        outlet->touched = true;
+        outlet->room = onvm_producer_room(&outlet->producer, ONVM_BURST);
+        worker->touched_list[worker->touched++] = nf;
+    }
+    return outlet;
 }
 
 static void
@@ -64,6 +70,7 @@ enter_chain(struct worker *worker, const struct port *port, struct rte_mbuf *fra
             const struct classification *result)
 {
     const struct path *path = &worker->path[result->chain];
+    struct outlet *outlet;
     uint16_t nf;
 
     if (path->hops == 0) {
@@ -79,26 +86,34 @@ enter_chain(struct worker *worker, const struct port *port, struct rte_mbuf *fra
         worker_drop(worker, result->chain, frame, ONVM_DROP_no_instance);
         return;
     }
-    if (onvm_producer_room(&worker->outlet[nf].producer, 1) == 0) {
+    outlet = touch(worker, nf);
+    if (outlet->room == 0) {
         worker_drop(worker, result->chain, frame, ONVM_DROP_edge_full);
         return;
     }
-    hand_out(worker, &worker->outlet[nf], port, frame, result);
-    touch(worker, nf);
+    outlet->room--;
+    hand_out(worker, outlet, port, frame, result);
+}
+
+static void
+publish(struct worker *worker, uint16_t nf)
+{
+    struct outlet *outlet = &worker->outlet[nf];
+    uint32_t given = outlet->producer.head - outlet->producer.published;
+
+    outlet->touched = false;
+    if (given == 0)
+        return;
+    onvm_producer_publish(&outlet->producer);
+    onvm_doorbell_ring(outlet->doorbell, -1);
+    ONVM_COUNT(worker->counters->nf[nf].given, given);
 }
 
 static void
 publish_touched(struct worker *worker)
 {
-    for (unsigned i = 0; i < worker->touched; i++) {
-        uint16_t nf = worker->touched_list[i];
-        struct outlet *outlet = &worker->outlet[nf];
-        onvm_producer_publish(&outlet->producer);
-        onvm_doorbell_ring(outlet->doorbell, -1);
-        ONVM_COUNT(worker->counters->nf[nf].given, outlet->producer.head - outlet->given);
-        outlet->given = outlet->producer.head;
-        outlet->touched = false;
-    }
+    for (unsigned i = 0; i < worker->touched; i++)
+        publish(worker, worker->touched_list[i]);
     worker->touched = 0;
 }
 

@@ -40,7 +40,6 @@ set_outlet(struct worker *worker, void *argument)
 
     onvm_producer_open(&outlet->producer, link->edge.base, EDGE_SLOTS);
     outlet->doorbell = link->to->doorbell.base;
-    outlet->given = outlet->producer.head;
 }
 
 static void

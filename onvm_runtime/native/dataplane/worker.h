@@ -45,8 +45,8 @@ struct path {
 struct outlet {
     struct onvm_producer producer; /* producer.edge == NULL: closed */
     struct onvm_doorbell *doorbell;
-    uint32_t given; /* producer.head when it was last counted */
-    bool touched;   /* holds descriptors that are not published */
+    uint32_t room; /* descriptors that still fit in this burst */
+    bool touched;  /* in this burst */
 };
 
 /* The home edge of one NF. */
