@@ -360,6 +360,7 @@ def test_version_works_without_a_manager(tmp_path, capsys):
 def test_no_color_is_respected(api, monkeypatch, capsys):
     """Even where a terminal is claimed."""
     monkeypatch.setenv("FORCE_COLOR", "1")
+    monkeypatch.setenv("TERM", "xterm")
     api.answers["GET /v1/status"] = 200, plain(STATUS)
     api.onvm("status")
     assert "\x1b[" in capsys.readouterr().out
