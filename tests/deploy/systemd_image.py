@@ -23,6 +23,11 @@ def provide(build: Path) -> str:
     return IMAGE
 
 
+def remove() -> None:
+    """Take the image away; its root file system stays under build/."""
+    _run("docker", "image", "rm", IMAGE)
+
+
 def archive(build: Path) -> Path:
     """Return the packed root file system; makes it when it is not there yet.
 

@@ -18,15 +18,16 @@ PAGES = Path("/sys/kernel/mm/hugepages/hugepages-2048kB/nr_hugepages")
 
 
 @pytest.fixture
-def molecule(checkout: Path) -> dict[str, str]:
+def molecule(checkout: Path) -> Iterator[dict[str, str]]:
     """The environment in which molecule finds its tools, its collections and its image."""
     build = checkout / "build"
     systemd_image.provide(build)
-    return {
+    yield {
         **os.environ,
         "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}",
         "ANSIBLE_COLLECTIONS_PATH": str(collections.provide(build)),
     }
+    systemd_image.remove()
 
 
 @pytest.fixture
