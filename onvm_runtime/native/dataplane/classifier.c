@@ -13,6 +13,8 @@
 struct classifier {
     struct flow_table *flows;
     struct ruleset *ruleset; /* NULL before the first plan */
+    uint8_t era;             /* of new flows */
+    bool lasting[ONVM_MAX_CHAINS];
     struct onvm_node_counters *node;
 };
 
@@ -73,23 +75,24 @@ dropped(uint8_t reason, uint32_t flow)
 
 /* 0: nothing has a place for the flow any more, or never had. */
 static inline struct classification
-outcome(uint16_t chain, uint32_t flow)
+outcome(uint16_t chain, uint32_t flow, uint8_t era)
 {
     if (chain == 0)
         return dropped(ONVM_DROP_no_chain, flow);
-    return (struct classification){.chain = chain, .flow = flow};
+    return (struct classification){.chain = chain, .era = era, .flow = flow};
 }
 
 /* Asks the rules, and remembers what they said, a refusal too. */
 static struct classification
 classify_unknown(struct classifier *classifier, const struct lookup *lookup, uint32_t now)
 {
-    struct flow_target target = {.flow = lookup->hash.flow};
+    struct flow_target target = {.flow = lookup->hash.flow, .era = classifier->era};
+    uint8_t era;
 
     if (classifier->ruleset != NULL)
         target.id = rules_lookup(classifier->ruleset, &lookup->fields);
-    flow_table_put(classifier->flows, &lookup->fields, lookup->hash.place, now, target);
-    return outcome(target.id, target.flow);
+    era = flow_table_put(classifier->flows, &lookup->fields, lookup->hash.place, now, target);
+    return outcome(target.id, target.flow, era);
 }
 
 static inline bool
@@ -104,7 +107,7 @@ classify_known(struct classifier *classifier, const struct lookup *lookup, uint3
         target.id = classifier->ruleset != NULL ? classifier->ruleset->chain_of[target.id] : 0;
     if (target.is_return && target.id == 0) /* its lineage ended: a flow like any other */
         return false;
-    *result = outcome(target.id, target.flow);
+    *result = outcome(target.id, target.flow, target.era);
     return true;
 }
 
@@ -160,9 +163,10 @@ classifier_classify(struct classifier *classifier, uint8_t port, struct rte_mbuf
 
 void
 classifier_learn_return(struct classifier *classifier, uint8_t port, const struct rte_mbuf *frame,
-                        uint16_t lineage, uint32_t flow, uint32_t now)
+                        uint16_t lineage, uint32_t flow, uint8_t era, uint32_t now)
 {
-    struct flow_target known, wanted = {.flow = flow, .id = lineage, .is_return = true};
+    struct flow_target known;
+    struct flow_target wanted = {.flow = flow, .id = lineage, .era = era, .is_return = true};
     struct frame_fields fields;
     struct flow_hash hash;
 
@@ -173,7 +177,7 @@ classifier_learn_return(struct classifier *classifier, uint8_t port, const struc
     fields.flow = flow_key_reverse(&fields.flow);
     hash = flow_table_hash(classifier->flows, &fields.flow);
     if (flow_table_find(classifier->flows, &fields, hash.place, now, &known) && known.is_return &&
-        known.id == lineage && known.flow == flow)
+        known.id == lineage && known.flow == flow && known.era == era)
         return;
     flow_table_put(classifier->flows, &fields, hash.place, now, wanted);
     publish_count(classifier);
@@ -182,8 +186,26 @@ classifier_learn_return(struct classifier *classifier, uint8_t port, const struc
 void
 classifier_expire(struct classifier *classifier, uint32_t now)
 {
-    flow_table_expire(classifier->flows, now);
+    flow_table_expire(classifier->flows, now, classifier->lasting);
     publish_count(classifier);
+}
+
+void
+classifier_begin_era(struct classifier *classifier, uint8_t era)
+{
+    classifier->era = era;
+}
+
+void
+classifier_set_lasting(struct classifier *classifier, const bool *lasting)
+{
+    memcpy(classifier->lasting, lasting, sizeof(classifier->lasting));
+}
+
+uint32_t
+classifier_flows_of_era(const struct classifier *classifier, unsigned era)
+{
+    return flow_table_of_era(classifier->flows, era);
 }
 
 void

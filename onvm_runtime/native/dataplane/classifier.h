@@ -36,6 +36,7 @@ struct ruleset;
 struct classification {
     uint16_t chain; /* 0: dropped, for this reason */
     uint8_t reason; /* an onvm_drop_reason */
+    uint8_t era;    /* in which its flow began */
     uint32_t flow;  /* symmetric hash */
 };
 
@@ -69,10 +70,19 @@ void classifier_classify(struct classifier *classifier, uint8_t port, struct rte
 /* Learns the way back of a frame that leaves by `port` (see above). */
 void classifier_learn_return(struct classifier *classifier, uint8_t port,
                              const struct rte_mbuf *frame, uint16_t lineage, uint32_t flow,
-                             uint32_t now);
+                             uint8_t era, uint32_t now);
 
 /* Ages a slice of the table; called about once a millisecond when there is time. */
 void classifier_expire(struct classifier *classifier, uint32_t now);
+
+/* New flows begin in this era from now on. */
+void classifier_begin_era(struct classifier *classifier, uint8_t era);
+
+/* Which chains keep their flows for long (flow_table_expire); read from time to time. */
+void classifier_set_lasting(struct classifier *classifier, const bool *lasting);
+
+/* Flows of an era.  Any thread may ask. */
+uint32_t classifier_flows_of_era(const struct classifier *classifier, unsigned era);
 
 /* Forgets every flow. */
 void classifier_clear(struct classifier *classifier);

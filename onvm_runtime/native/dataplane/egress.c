@@ -69,7 +69,8 @@ leave_chain(struct worker *worker, uint16_t chain, struct rte_mbuf *frame,
 
     if (path->return_lineage != 0)
         classifier_learn_return(worker->classifier, path->egress, frame, path->return_lineage,
-                                descriptor->flow, worker->now / 1000);
+                                descriptor->flow, (uint8_t)onvm_era(descriptor->flags),
+                                worker->now / 1000);
     egress_frame(worker, path->egress, chain, frame);
 }
 
@@ -94,7 +95,7 @@ obey(struct worker *worker, uint16_t nf, uint16_t chain, const struct onvm_descr
     struct rte_mbuf *frame = worker->region->mbuf[onvm_buffer_index(descriptor->buffer)];
     unsigned verdict = descriptor->flags & ONVM_FLAG_VERDICT;
 
-    if (descriptor->flags & (ONVM_FLAG_RESERVED | ONVM_FLAG_SEGMENT)) {
+    if (descriptor->flags & ONVM_FLAG_SEGMENT) {
         refuse_verdict(worker, nf, chain, frame, ONVM_DROP_bad_verdict);
     } else if (verdict == ONVM_VERDICT_DROP) {
         if (descriptor->hop < ONVM_DROP_REASON_COUNT)

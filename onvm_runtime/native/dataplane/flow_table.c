@@ -9,7 +9,9 @@
 
 #define WAYS 8
 #define EXPIRE_BUCKETS 64 /* looked at by one call of flow_table_expire */
-#define IS_RETURN 0x8000u /* in a target's word, beside the id */
+/* A target's word: bits 0-9 the id, 10-13 the era, and */
+#define IS_RETURN 0x8000u
+#define ERA_SHIFT 10
 #define MAX_ENTRIES (1u << 27)
 
 struct flow_entry {
@@ -36,6 +38,7 @@ struct flow_table {
     uint32_t mask;
     uint32_t generation;
     uint32_t count;
+    uint32_t of_era[ONVM_ERAS];
     uint32_t sweep; /* next bucket to look for idle entries in */
 };
 
@@ -218,6 +221,18 @@ still_valid(const struct flow_table *table, const struct flow_entry *entry,
            memcmp(entry->macs, fields->destination_mac, FRAME_MACS) == 0;
 }
 
+static inline uint8_t
+era_of(uint16_t target)
+{
+    return target >> ERA_SHIFT & (ONVM_ERAS - 1);
+}
+
+static inline uint16_t
+target_word(struct flow_target target)
+{
+    return (uint16_t)(target.id | target.era << ERA_SHIFT | (target.is_return ? IS_RETURN : 0));
+}
+
 bool
 flow_table_find(struct flow_table *table, const struct frame_fields *fields, uint32_t place,
                 uint32_t now, struct flow_target *target)
@@ -230,7 +245,8 @@ flow_table_find(struct flow_table *table, const struct frame_fields *fields, uin
     if (bucket->seen[way] != now) /* spares the line a write */
         bucket->seen[way] = now;
     target->flow = bucket->entry[way].flow;
-    target->id = bucket->target[way] & (uint16_t)~IS_RETURN;
+    target->id = bucket->target[way] & (ONVM_MAX_CHAINS - 1);
+    target->era = era_of(bucket->target[way]);
     target->is_return = (bucket->target[way] & IS_RETURN) != 0;
     return true;
 }
@@ -250,7 +266,22 @@ oldest_way(const struct flow_bucket *bucket, uint32_t now)
     return oldest;
 }
 
-void
+/* Single-writer; other threads read. */
+static inline void
+count_era(struct flow_table *table, unsigned era, uint32_t change)
+{
+    __atomic_store_n(&table->of_era[era], table->of_era[era] + change, __ATOMIC_RELAXED);
+}
+
+static void
+vacate(struct flow_table *table, struct flow_bucket *bucket, unsigned way)
+{
+    bucket->signature[way] = 0;
+    table->count--;
+    count_era(table, era_of(bucket->target[way]), UINT32_MAX);
+}
+
+uint8_t
 flow_table_put(struct flow_table *table, const struct frame_fields *fields, uint32_t place,
                uint32_t now, struct flow_target target)
 {
@@ -259,14 +290,20 @@ flow_table_put(struct flow_table *table, const struct frame_fields *fields, uint
 
     if (way == WAYS)
         way = oldest_way(bucket, now);
-    table->count += bucket->signature[way] == 0;
+    else if (!target.is_return)
+        target.era = era_of(bucket->target[way]);
+    if (bucket->signature[way] != 0)
+        vacate(table, bucket, way);
+    table->count++;
+    count_era(table, target.era, 1);
     bucket->signature[way] = signature_of(place);
-    bucket->target[way] = (uint16_t)(target.id | (target.is_return ? IS_RETURN : 0));
+    bucket->target[way] = target_word(target);
     bucket->seen[way] = now;
     bucket->entry[way].key = fields->flow;
     bucket->entry[way].flow = target.flow;
     bucket->entry[way].generation = target.is_return ? 0 : table->generation;
     memcpy(bucket->entry[way].macs, fields->destination_mac, FRAME_MACS);
+    return target.era;
 }
 
 void
@@ -277,24 +314,29 @@ flow_table_forget_rules(struct flow_table *table)
         table->generation = 1;
 }
 
-static void
-bucket_expire(struct flow_table *table, struct flow_bucket *bucket, uint32_t now)
+static uint32_t
+idle_limit(uint16_t target, const bool *lasting)
 {
-    for (unsigned way = 0; way < WAYS; way++) {
-        uint32_t limit = bucket->target[way] & IS_RETURN ? FLOW_RETURN_IDLE : FLOW_RULE_IDLE;
+    bool lasts = target & IS_RETURN || lasting[target & (ONVM_MAX_CHAINS - 1)];
 
-        if (bucket->signature[way] != 0 && now - bucket->seen[way] > limit) {
-            bucket->signature[way] = 0;
-            table->count--;
-        }
-    }
+    return lasts ? FLOW_RETURN_IDLE : FLOW_RULE_IDLE;
+}
+
+static void
+bucket_expire(struct flow_table *table, struct flow_bucket *bucket, uint32_t now,
+              const bool *lasting)
+{
+    for (unsigned way = 0; way < WAYS; way++)
+        if (bucket->signature[way] != 0 &&
+            now - bucket->seen[way] > idle_limit(bucket->target[way], lasting))
+            vacate(table, bucket, way);
 }
 
 void
-flow_table_expire(struct flow_table *table, uint32_t now)
+flow_table_expire(struct flow_table *table, uint32_t now, const bool *lasting)
 {
     for (unsigned i = 0; i < EXPIRE_BUCKETS && i <= table->mask; i++)
-        bucket_expire(table, bucket_at(table, table->sweep++), now);
+        bucket_expire(table, bucket_at(table, table->sweep++), now, lasting);
 }
 
 void
@@ -303,10 +345,18 @@ flow_table_clear(struct flow_table *table)
     for (uint32_t i = 0; i <= table->mask; i++)
         memset(table->bucket[i].signature, 0, sizeof(table->bucket[i].signature));
     table->count = 0;
+    for (unsigned era = 0; era < ONVM_ERAS; era++)
+        count_era(table, era, -table->of_era[era]);
 }
 
 uint32_t
 flow_table_count(const struct flow_table *table)
 {
     return table->count;
+}
+
+uint32_t
+flow_table_of_era(const struct flow_table *table, unsigned era)
+{
+    return __atomic_load_n(&table->of_era[era], __ATOMIC_RELAXED);
 }

@@ -16,6 +16,10 @@
  *            back may have other MAC addresses; nothing could make it again, so it
  *            lives as long as RFC 5382 wants an idle TCP session kept
  *
+ * An entry keeps the era (routes.h) in which its flow began, for as long as it is
+ * there: a rule entry that is made again, for the rules have changed, keeps it, too.
+ * The table counts the entries of each era.
+ *
  * The hash is seeded with random numbers, so nobody can choose flows that meet in
  * a bucket.  No DPDK in here.
  */
@@ -25,6 +29,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "../protocol/abi.h"
 #include "parse.h"
 
 #define FLOW_RULE_IDLE 60     /* seconds */
@@ -40,6 +45,7 @@ struct flow_hash {
 struct flow_target {
     uint32_t flow; /* the hash that the flow travels with */
     uint16_t id;   /* a chain of a rule entry, a lineage of a return entry */
+    uint8_t era;   /* in which the flow began, below ONVM_ERAS */
     bool is_return;
 };
 
@@ -58,20 +64,26 @@ void flow_table_prefetch_entry(const struct flow_table *table, uint32_t place);
 bool flow_table_find(struct flow_table *table, const struct frame_fields *fields, uint32_t place,
                      uint32_t now, struct flow_target *target);
 
-/* Puts or replaces the flow's entry. */
-void flow_table_put(struct flow_table *table, const struct frame_fields *fields, uint32_t place,
-                    uint32_t now, struct flow_target target);
+/* Puts or replaces the flow's entry; returns its era, which a rule entry keeps. */
+uint8_t flow_table_put(struct flow_table *table, const struct frame_fields *fields, uint32_t place,
+                       uint32_t now, struct flow_target target);
 
 /* Forgets all rule entries, at once. */
 void flow_table_forget_rules(struct flow_table *table);
 
-/* Drops what was idle too long from the next few buckets. */
-void flow_table_expire(struct flow_table *table, uint32_t now);
+/*
+ * Drops what was idle too long from the next few buckets.  Rule entries of chains
+ * that are `lasting` live as long as return entries: elsewhere, their flows have state.
+ */
+void flow_table_expire(struct flow_table *table, uint32_t now, const bool *lasting);
 
 /* Forgets everything. */
 void flow_table_clear(struct flow_table *table);
 
 /* Entries in use. */
 uint32_t flow_table_count(const struct flow_table *table);
+
+/* Of them, those of one era.  Any thread may ask. */
+uint32_t flow_table_of_era(const struct flow_table *table, unsigned era);
 
 #endif

@@ -59,6 +59,7 @@ hand_out(struct worker *worker, struct outlet *outlet, const struct port *port,
         .length = (uint16_t)frame->data_len,
         .flow = result->flow,
         .path = onvm_path(result->chain, port->id),
+        .flags = onvm_era_flags(result->era),
     };
 
     onvm_producer_put(&outlet->producer, &descriptor);

@@ -35,7 +35,8 @@
 #define ONVM_MAX_NFS 256     /* running instances on a node */
 #define ONVM_MAX_SERVICES 128
 #define ONVM_MAX_EDGES 256   /* input edges of one NF, and output edges of one */
-#define ONVM_BUCKETS 256     /* flow buckets of a service */
+#define ONVM_BUCKETS 512     /* flow buckets of a service */
+#define ONVM_ERAS 16         /* 4 bits of a descriptor's flags */
 
 #define ONVM_ALIGNED __attribute__((aligned(ONVM_CACHE_LINE)))
 

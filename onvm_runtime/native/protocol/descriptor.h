@@ -49,7 +49,7 @@ enum onvm_descriptor_flags {
     ONVM_FLAG_VERDICT = 0x03,  /* on a home edge: DROP, NEXT or OUT */
     ONVM_FLAG_SEGMENT = 0x04,  /* more segments of this packet follow */
     ONVM_FLAG_SAMPLED = 0x08,  /* carries time stamps */
-    ONVM_FLAG_RESERVED = 0xf0, /* zero */
+    ONVM_FLAG_ERA = 0xf0,      /* the assignment under which the flow began: routes.h */
 };
 
 static inline uint32_t
@@ -68,6 +68,18 @@ static inline uint8_t
 onvm_buffer_generation(uint32_t buffer)
 {
     return (uint8_t)(buffer >> 24);
+}
+
+static inline unsigned
+onvm_era(uint8_t flags)
+{
+    return flags >> 4;
+}
+
+static inline uint8_t
+onvm_era_flags(unsigned era)
+{
+    return (uint8_t)(era << 4);
 }
 
 static inline uint16_t

@@ -64,7 +64,7 @@ learn(struct classifier *classifier, const char *hex, uint32_t flow)
     uint8_t *frame = frame_read(hex, &length);
     struct rte_mbuf mbuf = {.buf_addr = frame, .data_len = (uint16_t)length, .pkt_len = length};
 
-    classifier_learn_return(classifier, SERVER, &mbuf, INWARD, flow, 100);
+    classifier_learn_return(classifier, SERVER, &mbuf, INWARD, flow, 0, 100);
     free(frame);
 }
 

@@ -145,11 +145,13 @@ check_forgets_rules_but_not_returns(void)
     flow_table_free(table);
 }
 
+static const bool lasting[ONVM_MAX_CHAINS] = {[5] = true};
+
 static void
 expire_all(struct flow_table *table, uint32_t now)
 {
     for (unsigned i = 0; i < 64; i++)
-        flow_table_expire(table, now);
+        flow_table_expire(table, now, lasting);
 }
 
 static void
@@ -169,6 +171,77 @@ check_expires_idle_entries(void)
     CHECK(flow_table_count(table) == 1, "counted from its last use");
     expire_all(table, NOW + FLOW_RETURN_IDLE * 2 + 1);
     CHECK(flow_table_count(table) == 0, "and then they go");
+    flow_table_free(table);
+}
+
+static void
+check_flows_of_lasting_chains_stay_like_returns(void)
+{
+    struct flow_table *table = flow_table_new(16384);
+    struct frame_fields brief = flow_number(1), lasts = flow_number(2);
+
+    put(table, &brief, NOW, 4, false);
+    put(table, &lasts, NOW, 5, false);
+    expire_all(table, NOW + FLOW_RETURN_IDLE);
+    CHECK(find(table, &brief, NOW) == -1, "its chain keeps nothing about it");
+    CHECK(find(table, &lasts, NOW) == 5, "an NF of its chain may know it still");
+    expire_all(table, NOW + FLOW_RETURN_IDLE + 1);
+    CHECK(flow_table_count(table) == 0, "and then it goes");
+    flow_table_free(table);
+}
+
+static uint8_t
+put_in_era(struct flow_table *table, uint32_t number, uint8_t era, bool is_return)
+{
+    struct frame_fields fields = flow_number(number);
+    struct flow_target target = {.flow = 3, .id = 1, .era = era, .is_return = is_return};
+
+    return flow_table_put(table, &fields, place_of(table, &fields), NOW + number, target);
+}
+
+static unsigned
+era_of_flow(struct flow_table *table, uint32_t number)
+{
+    struct frame_fields fields = flow_number(number);
+    struct flow_target target = {.era = 99};
+
+    flow_table_find(table, &fields, place_of(table, &fields), NOW, &target);
+    return target.era;
+}
+
+static void
+check_flows_keep_their_era(void)
+{
+    struct flow_table *table = flow_table_new(64);
+
+    CHECK(put_in_era(table, 1, 15, false) == 15, "a new flow begins in the era of its time");
+    CHECK(put_in_era(table, 2, 7, true) == 7, "a return entry likewise");
+    flow_table_forget_rules(table);
+    CHECK(put_in_era(table, 1, 3, false) == 15, "made again it keeps its era");
+    CHECK(era_of_flow(table, 1) == 15, "and says so");
+    CHECK(put_in_era(table, 2, 4, true) == 4, "what left says in which era it was handled");
+    CHECK(era_of_flow(table, 2) == 4, "so returns follow");
+    flow_table_free(table);
+}
+
+static void
+check_counts_the_flows_of_each_era(void)
+{
+    struct flow_table *table = flow_table_new(8); /* one bucket */
+
+    for (uint32_t i = 0; i < 8; i++)
+        put_in_era(table, i, i % 2, false);
+    CHECK(flow_table_of_era(table, 0) == 4 && flow_table_of_era(table, 1) == 4, "half and half");
+    for (uint32_t i = 8; i < 16; i++)
+        put_in_era(table, i, 2, false);
+    CHECK(flow_table_of_era(table, 2) == 8, "the evicted do not count: %u",
+          flow_table_of_era(table, 2));
+    CHECK(flow_table_of_era(table, 0) + flow_table_of_era(table, 1) == 0, "nor in their eras");
+    expire_all(table, NOW + FLOW_RULE_IDLE + 16);
+    CHECK(flow_table_of_era(table, 2) == 0, "nor do those that expired");
+    put_in_era(table, 1, 5, false);
+    flow_table_clear(table);
+    CHECK(flow_table_of_era(table, 5) == 0, "nor do those that were forgotten");
     flow_table_free(table);
 }
 
@@ -223,6 +296,9 @@ main(void)
     check_evicts_the_least_recently_used();
     check_forgets_rules_but_not_returns();
     check_expires_idle_entries();
+    check_flows_of_lasting_chains_stay_like_returns();
+    check_flows_keep_their_era();
+    check_counts_the_flows_of_each_era();
     check_hash();
     check_hash_spreads();
     CHECK(flow_table_new(UINT32_MAX) == NULL, "four thousand million entries are too many");
