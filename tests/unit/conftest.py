@@ -157,9 +157,12 @@ class StandIn:
 
     def _op_hello(self, request: dict[str, Any]) -> Any:
         if request["abi"] != lib.ONVM_ABI_VERSION:
-            raise Refused(f"the manager speaks ABI {request['abi']}, this data plane {lib.ONVM_ABI_VERSION}")
-        identity = {"abi": lib.ONVM_ABI_VERSION, "pid": self.pid, "version": "0.1.0", "dpdk": "stand-in"}
-        return {**identity, "hugepages": True, "buffers": 1024, "buffer_size": 2304}, None
+            raise Refused(
+                f"the manager speaks ABI {request['abi']}, this data plane {lib.ONVM_ABI_VERSION}"
+            )
+        versions = {"abi": lib.ONVM_ABI_VERSION, "version": "0.1.0", "dpdk": "stand-in"}
+        sizes = {"hugepages": True, "buffers": 1024, "buffer_size": 2304}
+        return {**versions, **sizes, "pid": self.pid}, None
 
     def _op_events(self, _: dict[str, Any]) -> Any:
         return {}, None
