@@ -124,15 +124,16 @@ add(struct count *count, uint16_t bytes)
     count->bytes += bytes;
 }
 
-/* The verdict on one frame, counted. */
+/* The verdict on one packet, counted. */
 static struct verdict
-judge(struct firewall *firewall, const uint8_t *frame, uint16_t length)
+judge(struct firewall *firewall, const struct onvm_burst *burst, uint32_t i)
 {
     struct policy *policy = &firewall->policy;
+    uint16_t length = onvm_packet_length(burst, i);
     struct onvm_headers headers;
     uint32_t rule;
 
-    if (onvm_parse(frame, length, &headers) == ONVM_MALFORMED) {
+    if (onvm_packet_parse(burst, i, &headers) == ONVM_MALFORMED) {
         add(&firewall->malformed, length);
         return (struct verdict){ONVM_VERDICT_DROP, ONVM_DROP_nf_malformed};
     }
@@ -140,7 +141,7 @@ judge(struct firewall *firewall, const uint8_t *frame, uint16_t length)
         add(&firewall->non_ip, length);
         return policy->non_ip;
     }
-    rule = rule_set_match(policy->set, frame, &headers);
+    rule = rule_set_match(policy->set, burst->data[i], &headers);
     if (rule == NO_RULE) {
         add(&firewall->otherwise, length);
         return policy->otherwise;
@@ -153,7 +154,7 @@ static void
 handle(struct onvm_burst *burst, void *state)
 {
     for (uint32_t i = 0; i < burst->count; i++) {
-        struct verdict verdict = judge(state, burst->data[i], onvm_packet_length(burst, i));
+        struct verdict verdict = judge(state, burst, i);
 
         burst->verdict[i] = verdict.verdict;
         burst->argument[i] = verdict.argument;

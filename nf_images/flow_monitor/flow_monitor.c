@@ -54,17 +54,19 @@ configure(void *state, json_t *configuration, struct onvm_failure *failure)
 }
 
 static void
-watch(struct monitor *monitor, const uint8_t *frame, uint16_t length)
+watch(struct monitor *monitor, const struct onvm_burst *burst, uint32_t i)
 {
+    uint16_t length = onvm_packet_length(burst, i);
     struct onvm_headers headers;
 
     monitor->packets++;
     monitor->bytes += length;
-    if (onvm_parse(frame, length, &headers) == ONVM_MALFORMED)
+    if (onvm_packet_parse(burst, i, &headers) == ONVM_MALFORMED)
         monitor->malformed++;
     else if (headers.version == 0)
         monitor->non_ip++;
-    else if (!flow_table_count(&monitor->flows, frame, &headers, length, monitor->now))
+    else if (!flow_table_count(&monitor->flows, burst->data[i], &headers, length,
+                               monitor->now))
         monitor->untracked++;
 }
 
@@ -75,7 +77,7 @@ handle(struct onvm_burst *burst, void *state)
 
     monitor->now = burst->now;
     for (uint32_t i = 0; i < burst->count; i++)
-        watch(monitor, burst->data[i], onvm_packet_length(burst, i));
+        watch(monitor, burst, i);
 }
 
 static void

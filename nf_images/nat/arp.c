@@ -19,7 +19,7 @@ is_request(const struct frame *frame)
 {
     static const uint8_t request[] = {0, 1, 8, 0, 6, 4, 0, 1};
 
-    return frame->headers.l3 + sizeof(struct arp) <= frame->length &&
+    return frame->headers.l3 + sizeof(struct arp) <= frame->headers.present &&
            memcmp(frame->data + frame->headers.l3, request, sizeof(request)) == 0;
 }
 

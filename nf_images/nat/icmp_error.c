@@ -127,8 +127,11 @@ icmp_error_handle(struct nat *nat, struct frame *frame, enum direction direction
 {
     struct translation *translation;
     struct ip_packet quoted;
-    enum onvm_drop_reason reason = parse_quoted(frame, &quoted);
+    enum onvm_drop_reason reason;
 
+    if (frame->headers.present < frame->headers.end) /* no error is that long (RFC 1812, 4.3.2.3) */
+        return decision_drop(ONVM_DROP_nf_unsupported);
+    reason = parse_quoted(frame, &quoted);
     if (reason != ONVM_DROP_REASON_COUNT)
         return decision_drop(reason);
     if (!checksum_is_right(frame))

@@ -119,7 +119,7 @@ describe_packet(const struct frame *frame, enum direction direction, struct ip_p
 
     packet->ip = frame->data + headers->l3;
     packet->transport = frame->data + headers->l4;
-    packet->bytes = (uint16_t)(headers->end - headers->l4);
+    packet->bytes = (uint16_t)(headers->present - headers->l4);
     switch (headers->protocol) {
     case ONVM_PROTOCOL_TCP: packet->protocol = MAPPED_TCP; return true;
     case ONVM_PROTOCOL_UDP: packet->protocol = MAPPED_UDP; return true;
@@ -164,8 +164,6 @@ handle_ipv4(struct nat *nat, struct frame *frame)
 static struct decision
 decide(struct nat *nat, struct frame *frame)
 {
-    if (onvm_parse(frame->data, frame->length, &frame->headers) == ONVM_MALFORMED)
-        return decision_drop(ONVM_DROP_nf_malformed);
     if (frame->headers.version == 4)
         return handle_ipv4(nat, frame);
     if (frame->headers.ethertype == ONVM_ETHERTYPE_ARP)
@@ -191,7 +189,10 @@ handle(struct onvm_burst *burst, void *state)
     nat->now = burst->now;
     for (uint32_t i = 0; i < burst->count; i++) {
         struct frame frame = {.data = burst->data[i], .length = onvm_packet_length(burst, i)};
-        struct decision decision = decide(nat, &frame);
+        struct decision decision = decision_drop(ONVM_DROP_nf_malformed);
+
+        if (onvm_packet_parse(burst, i, &frame.headers) == ONVM_PARSED)
+            decision = decide(nat, &frame);
 
         count(nat, decision);
         burst->verdict[i] = decision.verdict;

@@ -23,7 +23,7 @@ struct nat {
 /* One frame on its way through the NAT. */
 struct frame {
     uint8_t *data;
-    uint16_t length;
+    uint16_t length; /* of all segments */
     struct onvm_headers headers;
 };
 

@@ -101,7 +101,7 @@ checksum_finish_partial(uint8_t *frame, uint32_t length)
     uint32_t offset;
     uint16_t field;
 
-    if (!frame_locate(frame, length, &layout) || layout.family == FLOW_L2 || layout.fragment)
+    if (!frame_locate(frame, length, length, &layout) || layout.family == FLOW_L2 || layout.fragment)
         return false;
     offset = checksum_offset(layout.protocol);
     if (offset == 0)

@@ -121,7 +121,8 @@ parse_burst(uint8_t port, struct rte_mbuf **frames, uint16_t count, struct looku
     for (uint16_t i = 0; i < count; i++) {
         place[n] = i;
         n += frame_parse(rte_pktmbuf_mtod(frames[i], const uint8_t *),
-                         rte_pktmbuf_data_len(frames[i]), port, &lookup[n].fields);
+                         rte_pktmbuf_data_len(frames[i]), rte_pktmbuf_pkt_len(frames[i]), port,
+                         &lookup[n].fields);
     }
     return n;
 }
@@ -170,8 +171,8 @@ classifier_learn_return(struct classifier *classifier, uint8_t port, const struc
     struct frame_fields fields;
     struct flow_hash hash;
 
-    if (!frame_parse(rte_pktmbuf_mtod(frame, const uint8_t *), rte_pktmbuf_data_len(frame), port,
-                     &fields) ||
+    if (!frame_parse(rte_pktmbuf_mtod(frame, const uint8_t *), rte_pktmbuf_data_len(frame),
+                     rte_pktmbuf_pkt_len(frame), port, &fields) ||
         fields.quoted) /* an error is not the flow that it quotes */
         return;
     fields.flow = flow_key_reverse(&fields.flow);

@@ -20,14 +20,14 @@ load16(const uint8_t *at)
 static bool
 transport_fits(const uint8_t *frame, const struct frame_layout *layout)
 {
-    uint32_t room = layout->end - layout->l4;
+    uint32_t room = layout->present - layout->l4;
     const uint8_t *l4 = frame + layout->l4;
 
     switch (layout->protocol) {
     case IPPROTO_TCP:
         return room >= 20 && (l4[12] >> 4) >= 5 && (l4[12] >> 4) * 4u <= room;
     case IPPROTO_UDP:
-        return room >= 8 && load16(l4 + 4) >= 8 && load16(l4 + 4) <= room;
+        return room >= 8 && load16(l4 + 4) >= 8 && load16(l4 + 4) <= layout->end - layout->l4;
     case IPPROTO_SCTP:
         return room >= 12;
     case IPPROTO_ICMP:
@@ -38,25 +38,41 @@ transport_fits(const uint8_t *frame, const struct frame_layout *layout)
     }
 }
 
+static inline uint32_t
+least(uint32_t one, uint32_t other)
+{
+    return one < other ? one : other;
+}
+
+/* Ends the IP packet after `total` bytes, or with the frame. */
+static inline void
+set_end(struct frame_layout *layout, uint32_t total, uint32_t present, uint32_t length)
+{
+    layout->end = least(layout->l3 + total, length);
+    layout->present = least(layout->end, present);
+}
+
 /* A quoted packet (of an ICMP error) may end before its own length says. */
 static bool
-ipv4_locate(const uint8_t *frame, uint32_t length, bool quote, struct frame_layout *layout)
+ipv4_locate(const uint8_t *frame, uint32_t present, uint32_t length, bool quote,
+            struct frame_layout *layout)
 {
     const uint8_t *ip = frame + layout->l3;
     uint32_t room = length - layout->l3, header, total, offset;
 
-    if (room < IPV4_HEADER || ip[0] >> 4 != 4)
+    if (layout->l3 + IPV4_HEADER > present || ip[0] >> 4 != 4)
         return false;
     header = (ip[0] & 15) * 4u;
     total = load16(ip + 2);
-    if (header < IPV4_HEADER || header > total || header > room || (total > room && !quote))
+    if (header < IPV4_HEADER || header > total || layout->l3 + header > present ||
+        (total > room && !quote))
         return false;
     offset = load16(ip + 6) & 0x3fff; /* and the flag that more fragments follow */
     layout->family = FLOW_IPV4;
     layout->protocol = ip[9];
     layout->fragment = offset != 0;
     layout->l4 = layout->l3 + header;
-    layout->end = layout->l3 + (total < room ? total : room);
+    set_end(layout, total, present, length);
     return true;
 }
 
@@ -91,7 +107,7 @@ extensions_skip(const uint8_t *frame, struct frame_layout *layout)
 {
     for (unsigned seen = 0; is_extension(layout->protocol); seen++) {
         const uint8_t *at = frame + layout->l4;
-        uint32_t room = layout->end - layout->l4, size;
+        uint32_t room = layout->present - layout->l4, size;
         uint8_t protocol = layout->protocol;
 
         if (seen == MAX_EXTENSIONS || room < 8)
@@ -110,12 +126,13 @@ extensions_skip(const uint8_t *frame, struct frame_layout *layout)
 }
 
 static bool
-ipv6_locate(const uint8_t *frame, uint32_t length, bool quote, struct frame_layout *layout)
+ipv6_locate(const uint8_t *frame, uint32_t present, uint32_t length, bool quote,
+            struct frame_layout *layout)
 {
     const uint8_t *ip = frame + layout->l3;
     uint32_t room = length - layout->l3, total;
 
-    if (room < IPV6_HEADER || ip[0] >> 4 != 6)
+    if (layout->l3 + IPV6_HEADER > present || ip[0] >> 4 != 6)
         return false;
     total = IPV6_HEADER + load16(ip + 4);
     if (total > room && !quote)
@@ -123,7 +140,7 @@ ipv6_locate(const uint8_t *frame, uint32_t length, bool quote, struct frame_layo
     layout->family = FLOW_IPV6;
     layout->protocol = ip[6];
     layout->l4 = layout->l3 + IPV6_HEADER;
-    layout->end = layout->l3 + (total < room ? total : room);
+    set_end(layout, total, present, length);
     return extensions_skip(frame, layout);
 }
 
@@ -134,14 +151,14 @@ is_vlan(uint16_t ethertype)
 }
 
 static bool
-ethernet_locate(const uint8_t *frame, uint32_t length, struct frame_layout *layout)
+ethernet_locate(const uint8_t *frame, uint32_t present, struct frame_layout *layout)
 {
-    if (length < FRAME_HEADER)
+    if (present < FRAME_HEADER)
         return false;
     layout->ethertype = load16(frame + FRAME_MACS);
     layout->l3 = FRAME_HEADER;
     for (unsigned tag = 0; tag < 2 && is_vlan(layout->ethertype); tag++) {
-        if (length < layout->l3 + VLAN_TAG)
+        if (present < layout->l3 + VLAN_TAG)
             return false;
         layout->vlan[tag] = load16(frame + layout->l3) & 0xfff;
         layout->ethertype = load16(frame + layout->l3 + 2);
@@ -153,28 +170,29 @@ ethernet_locate(const uint8_t *frame, uint32_t length, struct frame_layout *layo
 }
 
 static inline bool
-locate(const uint8_t *frame, uint32_t length, struct frame_layout *layout)
+locate(const uint8_t *frame, uint32_t present, uint32_t length, struct frame_layout *layout)
 {
     bool located;
 
     *layout = (struct frame_layout){0};
-    if (!ethernet_locate(frame, length, layout))
+    if (!ethernet_locate(frame, present, layout))
         return false;
     if (layout->ethertype == ETH_P_IP) {
-        located = ipv4_locate(frame, length, false, layout);
+        located = ipv4_locate(frame, present, length, false, layout);
     } else if (layout->ethertype == ETH_P_IPV6) {
-        located = ipv6_locate(frame, length, false, layout);
+        located = ipv6_locate(frame, present, length, false, layout);
     } else {
         layout->l4 = layout->end = length;
+        layout->present = present;
         return true;
     }
     return located && (layout->fragment || transport_fits(frame, layout));
 }
 
 bool
-frame_locate(const uint8_t *frame, uint32_t length, struct frame_layout *layout)
+frame_locate(const uint8_t *frame, uint32_t present, uint32_t length, struct frame_layout *layout)
 {
-    return locate(frame, length, layout);
+    return locate(frame, present, length, layout);
 }
 
 static void
@@ -216,7 +234,7 @@ read_ports(const uint8_t *frame, const struct frame_layout *layout, struct flow_
 {
     const uint8_t *l4 = frame + layout->l4;
 
-    if (layout->fragment || layout->end < layout->l4 + 8)
+    if (layout->fragment || layout->present < layout->l4 + 8)
         return;
     switch (layout->protocol) {
     case IPPROTO_TCP:
@@ -240,8 +258,8 @@ quote_locate(const uint8_t *frame, const struct frame_layout *outer, struct fram
 {
     *quote = (struct frame_layout){.l3 = outer->l4 + ICMP_HEADER};
     if (outer->family == FLOW_IPV4)
-        return ipv4_locate(frame, outer->end, true, quote);
-    return ipv6_locate(frame, outer->end, true, quote);
+        return ipv4_locate(frame, outer->present, outer->present, true, quote);
+    return ipv6_locate(frame, outer->present, outer->present, true, quote);
 }
 
 /* Whether the frame is an ICMP error with a quote, whose reversed key is then in `key`. */
@@ -286,11 +304,12 @@ read_flow(const uint8_t *frame, const struct frame_layout *layout, struct frame_
 }
 
 bool
-frame_parse(const uint8_t *frame, uint32_t length, uint8_t port, struct frame_fields *fields)
+frame_parse(const uint8_t *frame, uint32_t present, uint32_t length, uint8_t port,
+            struct frame_fields *fields)
 {
     struct frame_layout layout;
 
-    if (!locate(frame, length, &layout))
+    if (!locate(frame, present, length, &layout))
         return false;
     *fields = (struct frame_fields){.flow.port = port, .ethertype = layout.ethertype};
     memcpy(fields->destination_mac, frame, FRAME_MACS);

@@ -3,9 +3,10 @@
  * From the bytes of a frame to what rules and the flow table look at.
  *
  * Reads Ethernet, up to two VLAN tags, IPv4, IPv6 with extension headers, TCP,
- * UDP, SCTP, ICMP and ICMPv6.  Never reads beyond `length`; a frame whose
- * headers contradict its length is malformed.  No DPDK in here, so that it can
- * be fuzzed by itself.
+ * UDP, SCTP, ICMP and ICMPv6.  Of a frame of `length` bytes the first `present` lie
+ * at `frame` (all, or those of a packet's first segment), and nothing is read beyond
+ * them; a frame whose headers contradict its length, or go on behind what is
+ * present, is malformed.  No DPDK in here, so that it can be fuzzed by itself.
  *
  * Conventions of a flow key
  *   - everything that a frame does not have is zero
@@ -67,6 +68,7 @@ struct frame_layout {
     uint32_t l3;  /* offset of the network header */
     uint32_t l4;  /* of what follows it and its extensions */
     uint32_t end; /* of the IP packet, without padding */
+    uint32_t present; /* of the IP packet: as much of it as may be read */
     uint16_t ethertype;
     uint16_t vlan[2];
     uint8_t family;
@@ -75,10 +77,12 @@ struct frame_layout {
 };
 
 /* False: the frame is malformed, or too short for the headers that it announces. */
-bool frame_locate(const uint8_t *frame, uint32_t length, struct frame_layout *layout);
+bool frame_locate(const uint8_t *frame, uint32_t present, uint32_t length,
+                  struct frame_layout *layout);
 
 /* As frame_locate, and reads the fields.  `port`: by which the frame came. */
-bool frame_parse(const uint8_t *frame, uint32_t length, uint8_t port, struct frame_fields *fields);
+bool frame_parse(const uint8_t *frame, uint32_t present, uint32_t length, uint8_t port,
+                 struct frame_fields *fields);
 
 /* Puts a VLAN tag behind the MAC addresses; four bytes must be free there. */
 static inline void

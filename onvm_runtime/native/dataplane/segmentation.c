@@ -97,7 +97,7 @@ segmentation_begin(struct segmentation *cut, const uint8_t *frame, uint32_t leng
                    const struct virtio_net_hdr *header, uint16_t mtu)
 {
     *cut = (struct segmentation){.frame = frame};
-    if (!frame_locate(frame, length, &cut->layout) || !is_kind(&cut->layout, header->gso_type))
+    if (!frame_locate(frame, length, length, &cut->layout) || !is_kind(&cut->layout, header->gso_type))
         return false;
     cut->header = cut->layout.l4 + transport_header(frame, &cut->layout);
     if (!choose_unit(cut, header->gso_size, mtu))

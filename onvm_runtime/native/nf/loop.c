@@ -14,8 +14,9 @@ struct loop {
     const volatile sig_atomic_t *stop;
     uint64_t next_timer; /* when the module's timer is due */
     uint32_t empty;      /* turns without a packet, one after the other */
-    bool together;       /* the burst has one chain and hop */
+    bool together;       /* the burst has one chain and hop, and no runs */
     uint64_t bytes;      /* of the burst */
+    uint8_t further;     /* descriptors in burst.further */
     struct onvm_burst burst;
 };
 
@@ -26,32 +27,84 @@ in_bounds(const struct onvm_welcome *region, const struct onvm_descriptor *descr
            (uint32_t)descriptor->offset + descriptor->length <= region->stride;
 }
 
-/* Adds a descriptor to the burst, or sends it home where no handler may see it. */
+/* Whether a handler may see the packet; sends it home where not. */
+static bool
+examine(struct attachment *attachment, const struct onvm_descriptor *descriptor)
+{
+    bool good = in_bounds(&attachment->welcome, descriptor);
+
+    if (good && descriptor->length >= ONVM_FRAME_MIN)
+        return true;
+    post_refusal(attachment, *descriptor, good ? ONVM_DROP_runt : ONVM_DROP_bad_bounds);
+    return false;
+}
+
+/* Adds a packet to the burst by its first descriptor. */
 static void
 admit(struct loop *loop, struct onvm_descriptor descriptor)
 {
-    struct attachment *attachment = &loop->session->attachment;
     struct onvm_burst *burst = &loop->burst;
     uint32_t i = burst->count;
 
-    if (__builtin_expect(!in_bounds(&attachment->welcome, &descriptor), 0)) {
-        post_refusal(attachment, descriptor, ONVM_DROP_bad_bounds);
-        return;
-    }
-    if (__builtin_expect(descriptor.length < ONVM_FRAME_MIN, 0)) {
-        post_refusal(attachment, descriptor, ONVM_DROP_runt);
-        return;
-    }
     burst->descriptor[i] = descriptor;
-    burst->data[i] = (uint8_t *)attachment->region.base +
-                     (size_t)onvm_buffer_index(descriptor.buffer) * burst->stride +
+    burst->data[i] = burst->base + (size_t)onvm_buffer_index(descriptor.buffer) * burst->stride +
                      descriptor.offset;
     __builtin_prefetch(burst->data[i], 1);
     burst->count++;
 }
 
-/* Copies `ready` descriptors into the burst; they stay peeked. */
+static enum onvm_drop_reason
+run_fault(const struct onvm_welcome *region, const struct onvm_descriptor *run, uint32_t count,
+          bool whole)
+{
+    if (!whole || !onvm_run_agrees(run, count))
+        return ONVM_DROP_bad_run;
+    for (uint32_t k = 0; k < count; k++)
+        if (!in_bounds(region, &run[k]))
+            return ONVM_DROP_bad_bounds;
+    return run[0].length < ONVM_FRAME_MIN ? ONVM_DROP_runt : ONVM_DROP_REASON_COUNT;
+}
+
 static void
+admit_run(struct loop *loop, const struct onvm_descriptor *run, uint8_t count)
+{
+    struct onvm_burst *burst = &loop->burst;
+    struct onvm_run *further = &burst->run[burst->count];
+
+    *further = (struct onvm_run){.first = loop->further, .count = (uint8_t)(count - 1)};
+    for (uint32_t k = 1; k < count; k++) {
+        further->length = (uint16_t)(further->length + run[k].length);
+        burst->further[loop->further++] = run[k];
+    }
+    loop->bytes += further->length;
+    admit(loop, run[0]);
+}
+
+/*
+ * Takes the run that begins at the i-th descriptor, if it ends before `ready`; one
+ * that is no packet is sent home piece by piece.  Returns the descriptors taken.
+ */
+static uint32_t
+gather_run(struct loop *loop, const struct onvm_consumer *consumer, uint32_t i, uint32_t ready)
+{
+    struct attachment *attachment = &loop->session->attachment;
+    struct onvm_descriptor run[ONVM_MAX_SEGMENTS];
+    enum onvm_drop_reason fault;
+    bool whole;
+    uint32_t count = onvm_consumer_peek_run(consumer, i, run, &whole);
+
+    if (count == 0 || i + count > ready)
+        return 0;
+    fault = run_fault(&attachment->welcome, run, count, whole);
+    if (fault == ONVM_DROP_REASON_COUNT)
+        admit_run(loop, run, (uint8_t)count);
+    for (uint32_t k = 0; k < count && fault != ONVM_DROP_REASON_COUNT; k++)
+        post_refusal(attachment, run[k], fault);
+    return count;
+}
+
+/* Copies descriptors into the burst; they stay peeked.  Returns how many: a run is not cut. */
+static uint32_t
 gather(struct loop *loop, const struct onvm_consumer *consumer, uint32_t ready)
 {
     struct onvm_burst *burst = &loop->burst;
@@ -60,14 +113,25 @@ gather(struct loop *loop, const struct onvm_consumer *consumer, uint32_t ready)
 
     burst->count = 0;
     loop->bytes = 0;
-    for (uint32_t i = 0; i < ready; i++)
-        admit(loop, onvm_consumer_peek(consumer, i));
+    loop->further = 0;
+    for (uint32_t i = 0, taken = 1; i < ready; i += taken) {
+        struct onvm_descriptor descriptor = onvm_consumer_peek(consumer, i);
+
+        taken = 1;
+        if (__builtin_expect((descriptor.flags & ONVM_FLAG_SEGMENT) != 0, 0))
+            taken = gather_run(loop, consumer, i, ready);
+        else if (__builtin_expect(examine(&loop->session->attachment, &descriptor), 1))
+            admit(loop, descriptor);
+        if (taken == 0)
+            ready = i;
+    }
     for (uint32_t i = 0; i < burst->count; i++) {
         paths |= burst->descriptor[i].path ^ burst->descriptor[0].path;
         hops |= burst->descriptor[i].hop ^ burst->descriptor[0].hop;
         loop->bytes += burst->descriptor[i].length;
     }
-    loop->together = (paths & 0x3ff) == 0 && hops == 0;
+    loop->together = (paths & 0x3ff) == 0 && hops == 0 && loop->further == 0;
+    return ready;
 }
 
 static void
@@ -97,7 +161,7 @@ count_received(struct loop *loop)
         return;
     }
     for (uint32_t i = 0; i < burst->count; i++)
-        count_hop(counters, &burst->descriptor[i], 1, burst->descriptor[i].length);
+        count_hop(counters, &burst->descriptor[i], 1, onvm_packet_length(burst, i));
 }
 
 static void
@@ -127,7 +191,7 @@ serve(struct loop *loop, struct onvm_consumer *consumer)
         ready = onvm_producer_room(&attachment->home.producer, ready);
     if (ready == 0)
         return 0;
-    gather(loop, consumer, ready);
+    ready = gather(loop, consumer, ready);
     if (loop->burst.count > 0) {
         count_received(loop);
         process(loop);
@@ -250,7 +314,8 @@ loop_run(struct session *session, const volatile sig_atomic_t *stop)
     struct loop loop = {
         .session = session,
         .stop = stop,
-        .burst = {.stride = session->attachment.welcome.stride},
+        .burst = {.stride = session->attachment.welcome.stride,
+                  .base = session->attachment.region.base},
     };
 
     while (session->end == SESSION_RUNNING && !*stop) {

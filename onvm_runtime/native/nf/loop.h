@@ -2,9 +2,10 @@
 /*
  * The packet loop: peek, process, post, release (protocol/edge.h), edge by edge.
  *
- * A burst is peeked only when the home edge has room for all of it.  Every
- * packet of a burst costs one home descriptor at the most, so a burst that was
+ * A burst is peeked only as far as the home edge has room for all of it.  Every
+ * descriptor of a burst costs one home descriptor at the most, so a burst that was
  * begun is always posted whole, and no burst is ever held while the NF waits.
+ * A burst ends before a packet of several segments that it would cut.
  */
 #ifndef ONVM_NF_LOOP_H
 #define ONVM_NF_LOOP_H

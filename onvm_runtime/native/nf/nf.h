@@ -32,9 +32,19 @@
 
 #define ONVM_FRAME_MIN 14 /* a handler never sees less than an Ethernet header */
 
+/* The segments of one packet behind its first. */
+struct onvm_run {
+    uint16_t length; /* their bytes */
+    uint8_t first;   /* place of their descriptors in `further` */
+    uint8_t count;
+};
+
 /*
  * Up to ONVM_BURST packets, as parallel arrays; entries from `count` on mean
  * nothing.  data[i] is the first byte of the frame.  Verdicts are preset to NEXT.
+ *
+ * descriptor[i] is of the first segment.  Where it has ONVM_FLAG_SEGMENT, run[i]
+ * tells of the others; elsewhere run[i] means nothing.
  */
 struct onvm_burst {
     uint32_t count;
@@ -44,12 +54,45 @@ struct onvm_burst {
     struct onvm_descriptor descriptor[ONVM_BURST];
     ONVM_ALIGNED uint8_t verdict[ONVM_BURST];
     uint8_t argument[ONVM_BURST]; /* TO: branch; OUT: port; DROP: reason */
+    uint8_t *base;                /* of the packet region */
+    struct onvm_run run[ONVM_BURST];
+    struct onvm_descriptor further[ONVM_BURST];
 };
 
+static inline bool
+onvm_packet_is_run(const struct onvm_burst *burst, uint32_t i)
+{
+    return __builtin_expect((burst->descriptor[i].flags & ONVM_FLAG_SEGMENT) != 0, 0);
+}
+
+/* Bytes of the whole packet; data[i] has the descriptor[i].length first of them. */
 static inline uint16_t
 onvm_packet_length(const struct onvm_burst *burst, uint32_t i)
 {
-    return burst->descriptor[i].length;
+    uint16_t length = burst->descriptor[i].length;
+
+    return onvm_packet_is_run(burst, i) ? (uint16_t)(length + burst->run[i].length) : length;
+}
+
+/* 1 to ONVM_MAX_SEGMENTS. */
+static inline uint32_t
+onvm_packet_segments(const struct onvm_burst *burst, uint32_t i)
+{
+    return onvm_packet_is_run(burst, i) ? 1u + burst->run[i].count : 1;
+}
+
+/* The packet's segment `k`, from 0: its first byte, and its length. */
+static inline uint8_t *
+onvm_packet_segment(const struct onvm_burst *burst, uint32_t i, uint32_t k, uint16_t *length)
+{
+    const struct onvm_descriptor *segment =
+        k == 0 ? &burst->descriptor[i] : &burst->further[burst->run[i].first + k - 1];
+
+    *length = segment->length;
+    if (k == 0)
+        return burst->data[i];
+    return burst->base + (size_t)onvm_buffer_index(segment->buffer) * burst->stride +
+           segment->offset;
 }
 
 /* The port by which the packet came into the node. */
@@ -88,7 +131,7 @@ onvm_packet_prepend(struct onvm_burst *burst, uint32_t i, uint16_t bytes)
 {
     struct onvm_descriptor *descriptor = &burst->descriptor[i];
 
-    if (bytes > descriptor->offset)
+    if (bytes > descriptor->offset || bytes > UINT16_MAX - onvm_packet_length(burst, i))
         return false;
     descriptor->offset = (uint16_t)(descriptor->offset - bytes);
     descriptor->length = (uint16_t)(descriptor->length + bytes);
@@ -96,7 +139,7 @@ onvm_packet_prepend(struct onvm_burst *burst, uint32_t i, uint16_t bytes)
     return true;
 }
 
-/* Cuts `bytes` off the frame's start; false where fewer than a header would be left. */
+/* Cuts `bytes` off the frame's start; false where the first segment would keep no header. */
 static inline bool
 onvm_packet_strip(struct onvm_burst *burst, uint32_t i, uint16_t bytes)
 {
@@ -110,13 +153,43 @@ onvm_packet_strip(struct onvm_burst *burst, uint32_t i, uint16_t bytes)
     return true;
 }
 
-/* Gives the frame another length, by its end; false where it does not fit the buffer. */
+/* As onvm_packet_trim, for several segments; emptied ones stay, to be freed at the end. */
+static inline bool
+onvm_packet_trim_run(struct onvm_burst *burst, uint32_t i, uint16_t length)
+{
+    struct onvm_run *run = &burst->run[i];
+    struct onvm_descriptor *last = &burst->further[run->first + run->count - 1u];
+    uint16_t before = onvm_packet_length(burst, i);
+
+    if (length > before) {
+        if ((uint32_t)last->offset + last->length + (length - before) > burst->stride)
+            return false;
+        last->length = (uint16_t)(last->length + (length - before));
+        run->length = (uint16_t)(run->length + (length - before));
+        return true;
+    }
+    for (uint16_t left = (uint16_t)(before - length), part; left > 0 && run->length > 0; last--) {
+        part = left < last->length ? left : last->length;
+        last->length = (uint16_t)(last->length - part);
+        run->length = (uint16_t)(run->length - part);
+        left = (uint16_t)(left - part);
+    }
+    if (length < burst->descriptor[i].length)
+        burst->descriptor[i].length = length;
+    return true;
+}
+
+/* Gives the frame another length, by its end; false where its last buffer is too small. */
 static inline bool
 onvm_packet_trim(struct onvm_burst *burst, uint32_t i, uint16_t length)
 {
     struct onvm_descriptor *descriptor = &burst->descriptor[i];
 
-    if (length < ONVM_FRAME_MIN || descriptor->offset + length > burst->stride)
+    if (length < ONVM_FRAME_MIN)
+        return false;
+    if (onvm_packet_is_run(burst, i))
+        return onvm_packet_trim_run(burst, i, length);
+    if (descriptor->offset + length > burst->stride)
         return false;
     descriptor->length = length;
     return true;

@@ -22,12 +22,12 @@ is_vlan(uint16_t ethertype)
 }
 
 static enum onvm_parse_result
-parse_ethernet(const uint8_t *frame, uint16_t length, struct onvm_headers *headers)
+parse_ethernet(const uint8_t *frame, uint16_t present, struct onvm_headers *headers)
 {
     headers->ethertype = onvm_read16(frame + 12);
     headers->l3 = 14;
     for (int tags = 0; is_vlan(headers->ethertype) && tags < 2; tags++) {
-        if (headers->l3 + 4 > length)
+        if (headers->l3 + 4 > present)
             return ONVM_MALFORMED;
         headers->ethertype = onvm_read16(frame + headers->l3 + 2);
         headers->l3 = (uint16_t)(headers->l3 + 4);
@@ -56,19 +56,19 @@ protocol_has_ports(uint8_t protocol)
            protocol == ONVM_PROTOCOL_SCTP || protocol == ONVM_PROTOCOL_UDPLITE;
 }
 
-/* The length fields of a transport header against the bytes that are there. */
+/* The length fields of a transport header at `at` against the bytes that are there. */
 static bool
-lengths_agree(const uint8_t *header, uint16_t bytes, const struct onvm_headers *headers)
+lengths_agree(const uint8_t *header, uint16_t at, const struct onvm_headers *headers)
 {
     if (headers->protocol == ONVM_PROTOCOL_TCP) {
         uint16_t offset = (uint16_t)(header[12] >> 4) * 4;
 
-        return offset >= ONVM_TCP_SIZE && (offset <= bytes || headers->fragment);
+        return offset >= ONVM_TCP_SIZE && (offset <= headers->present - at || headers->fragment);
     }
     if (headers->protocol == ONVM_PROTOCOL_UDP) {
         uint16_t length = onvm_read16(header + 4);
 
-        return length >= ONVM_UDP_SIZE && (length <= bytes || headers->fragment);
+        return length >= ONVM_UDP_SIZE && (length <= headers->end - at || headers->fragment);
     }
     return true;
 }
@@ -77,9 +77,8 @@ lengths_agree(const uint8_t *header, uint16_t bytes, const struct onvm_headers *
 static enum onvm_parse_result
 parse_transport(const uint8_t *frame, uint16_t at, struct onvm_headers *headers)
 {
-    uint16_t bytes = (uint16_t)(headers->end - at);
-
-    if (bytes < header_size(headers->protocol) || !lengths_agree(frame + at, bytes, headers))
+    if (at + header_size(headers->protocol) > headers->present ||
+        !lengths_agree(frame + at, at, headers))
         return ONVM_MALFORMED;
     headers->l4 = at;
     if (protocol_has_ports(headers->protocol)) {
@@ -90,13 +89,19 @@ parse_transport(const uint8_t *frame, uint16_t at, struct onvm_headers *headers)
     return ONVM_PARSED;
 }
 
+static uint16_t
+least(uint16_t one, uint16_t other)
+{
+    return one < other ? one : other;
+}
+
 static enum onvm_parse_result
-parse_ipv4(const uint8_t *frame, uint16_t length, struct onvm_headers *headers)
+parse_ipv4(const uint8_t *frame, uint16_t present, uint16_t length, struct onvm_headers *headers)
 {
     const uint8_t *header = frame + headers->l3;
     uint16_t left = (uint16_t)(length - headers->l3), size, total, fragment;
 
-    if (left < ONVM_IPV4_SIZE || header[0] >> 4 != 4)
+    if (headers->l3 + ONVM_IPV4_SIZE > present || header[0] >> 4 != 4)
         return ONVM_MALFORMED;
     size = (uint16_t)(header[0] & 0xf) * 4;
     total = onvm_read16(header + 2);
@@ -106,6 +111,7 @@ parse_ipv4(const uint8_t *frame, uint16_t length, struct onvm_headers *headers)
     headers->version = 4;
     headers->protocol = header[9];
     headers->end = (uint16_t)(headers->l3 + total);
+    headers->present = least(present, headers->end);
     headers->fragment = (fragment & 0x3fff) != 0;
     if ((fragment & 0x1fff) != 0)
         return ONVM_PARSED;
@@ -149,10 +155,10 @@ walk_extensions(const uint8_t *frame, uint16_t *at, bool *later, struct onvm_hea
         const uint8_t *header = frame + *at;
         uint16_t size;
 
-        if (count == MAX_EXTENSIONS || *at + 8 > headers->end)
+        if (count == MAX_EXTENSIONS || *at + 8 > headers->present)
             return ONVM_MALFORMED;
         size = extension_size(headers->protocol, header);
-        if (*at + size > headers->end)
+        if (*at + size > headers->present)
             return ONVM_MALFORMED;
         if (headers->protocol == FRAGMENT) {
             headers->fragment = (onvm_read16(header + 2) & 0xfff9) != 0;
@@ -167,34 +173,37 @@ walk_extensions(const uint8_t *frame, uint16_t *at, bool *later, struct onvm_hea
 }
 
 static enum onvm_parse_result
-parse_ipv6(const uint8_t *frame, uint16_t length, struct onvm_headers *headers)
+parse_ipv6(const uint8_t *frame, uint16_t present, uint16_t length, struct onvm_headers *headers)
 {
     const uint8_t *header = frame + headers->l3;
     uint16_t left = (uint16_t)(length - headers->l3);
     uint16_t at = (uint16_t)(headers->l3 + ONVM_IPV6_SIZE);
     bool later = false;
 
-    if (left < ONVM_IPV6_SIZE || header[0] >> 4 != 6 ||
+    if (headers->l3 + ONVM_IPV6_SIZE > present || header[0] >> 4 != 6 ||
         onvm_read16(header + 4) > left - ONVM_IPV6_SIZE)
         return ONVM_MALFORMED;
     headers->version = 6;
     headers->protocol = header[6];
     headers->end = (uint16_t)(at + onvm_read16(header + 4));
+    headers->present = least(present, headers->end);
     if (walk_extensions(frame, &at, &later, headers) != ONVM_PARSED)
         return ONVM_MALFORMED;
     return later ? ONVM_PARSED : parse_transport(frame, at, headers);
 }
 
 enum onvm_parse_result
-onvm_parse(const uint8_t *frame, uint16_t length, struct onvm_headers *headers)
+onvm_parse(const uint8_t *frame, uint16_t present, uint16_t length,
+           struct onvm_headers *headers)
 {
     memset(headers, 0, sizeof(*headers));
     headers->end = length;
-    if (parse_ethernet(frame, length, headers) != ONVM_PARSED)
+    headers->present = present;
+    if (parse_ethernet(frame, present, headers) != ONVM_PARSED)
         return ONVM_MALFORMED;
     if (headers->ethertype == ONVM_ETHERTYPE_IPV4)
-        return parse_ipv4(frame, length, headers);
+        return parse_ipv4(frame, present, length, headers);
     if (headers->ethertype == ONVM_ETHERTYPE_IPV6)
-        return parse_ipv6(frame, length, headers);
+        return parse_ipv6(frame, present, length, headers);
     return ONVM_PARSED;
 }

@@ -4,7 +4,8 @@
  * extension headers, and the start of the transport header.
  *
  * Every length in the packet is checked against what contains it, so that a
- * handler may read all that a parse describes.  Numbers are in host order.
+ * handler may read all that a parse describes.  Headers lie in a packet's first
+ * segment; payload may go on in others.  Numbers are in host order.
  */
 #ifndef ONVM_NF_PACKET_H
 #define ONVM_NF_PACKET_H
@@ -12,6 +13,8 @@
 #include <stdbool.h>
 #include <stdint.h>
 #include <string.h>
+
+#include "nf.h"
 
 #define ONVM_ETHERTYPE_IPV4 0x0800
 #define ONVM_ETHERTYPE_ARP 0x0806
@@ -58,6 +61,7 @@ struct onvm_headers {
     uint16_t l3;         /* offset of the header behind Ethernet and VLAN tags */
     uint16_t l4;         /* offset of the transport header; 0: there is none to read */
     uint16_t end;        /* offset behind the IP packet; Ethernet padding follows */
+    uint16_t present;    /* offset behind as much of it as lies in the first segment */
     uint8_t version;     /* 4, 6, or 0 where the frame is not IP */
     uint8_t protocol;    /* of the transport header */
     bool fragment;       /* part of a fragmented packet */
@@ -72,11 +76,20 @@ enum onvm_parse_result {
 };
 
 /*
- * Parses a frame of at least ONVM_FRAME_MIN bytes.  A fragment after the first
- * has a protocol, but neither a transport header nor ports.
+ * Parses a frame of `length` bytes of which the first `present`, at least
+ * ONVM_FRAME_MIN, lie at `frame`.  A fragment after the first has a protocol, but
+ * neither a transport header nor ports.
  */
-enum onvm_parse_result onvm_parse(const uint8_t *frame, uint16_t length,
+enum onvm_parse_result onvm_parse(const uint8_t *frame, uint16_t present, uint16_t length,
                                   struct onvm_headers *headers);
+
+/* Parses a packet of a burst. */
+static inline enum onvm_parse_result
+onvm_packet_parse(const struct onvm_burst *burst, uint32_t i, struct onvm_headers *headers)
+{
+    return onvm_parse(burst->data[i], burst->descriptor[i].length, onvm_packet_length(burst, i),
+                      headers);
+}
 
 static inline uint16_t
 onvm_read16(const uint8_t *bytes)

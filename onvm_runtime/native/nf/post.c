@@ -69,13 +69,21 @@ follow_verdict(struct attachment *attachment, const struct onvm_descriptor *desc
     return drop(ONVM_DROP_nf_error);
 }
 
-/* Fills one slot of the home edge. */
+/* Fills one slot of the home edge; the caller counts. */
 static void
-put_home(struct attachment *attachment, struct onvm_descriptor descriptor, struct target target)
+put_home_slot(struct attachment *attachment, struct onvm_descriptor descriptor,
+              struct target target)
 {
     descriptor.hop = target.argument;
     descriptor.flags = (uint8_t)((descriptor.flags & ~ONVM_FLAG_VERDICT) | target.verdict);
     onvm_producer_put(&attachment->home.producer, &descriptor);
+}
+
+/* Sends home a packet of one segment. */
+static void
+put_home(struct attachment *attachment, struct onvm_descriptor descriptor, struct target target)
+{
+    put_home_slot(attachment, descriptor, target);
     if (target.verdict == ONVM_VERDICT_DROP)
         ONVM_COUNT(attachment_counters(attachment)->dropped[target.argument], 1);
 }
@@ -92,6 +100,51 @@ put_out(struct attachment *attachment, struct onvm_descriptor descriptor, struct
     }
     descriptor.hop = (uint8_t)(descriptor.hop + hops);
     onvm_producer_put(&output->producer, &descriptor);
+}
+
+/* The packet's descriptors in order; the further ones repeat what the first says of the packet. */
+static uint32_t
+collect_run(const struct onvm_burst *burst, uint32_t i, struct onvm_descriptor *run)
+{
+    const struct onvm_run *further = &burst->run[i];
+
+    run[0] = burst->descriptor[i];
+    for (uint32_t k = 0; k < further->count; k++)
+        run[k + 1] = burst->further[further->first + k];
+    return 1u + further->count;
+}
+
+static void
+put_run_home(struct attachment *attachment, const struct onvm_descriptor *run, uint32_t count,
+             struct target target)
+{
+    for (uint32_t k = 0; k < count; k++)
+        put_home_slot(attachment, run[k], target);
+    if (target.verdict == ONVM_VERDICT_DROP)
+        ONVM_COUNT(attachment_counters(attachment)->dropped[target.argument], 1);
+}
+
+/* As put_home or put_out, for a packet of several segments: all of them or none. */
+static void
+put_run(struct attachment *attachment, const struct onvm_burst *burst, uint32_t i,
+        struct target target)
+{
+    struct onvm_descriptor run[ONVM_MAX_SEGMENTS];
+    uint32_t count = collect_run(burst, i, run);
+
+    if (!target.output) {
+        put_run_home(attachment, run, count, target);
+        return;
+    }
+    if (onvm_producer_room(&target.output->producer, count) < count) {
+        put_run_home(attachment, run, count, drop(ONVM_DROP_edge_full));
+        ONVM_COUNT(attachment_counters(attachment)->edge_full, 1);
+        return;
+    }
+    for (uint32_t k = 0; k < count; k++) {
+        run[k].hop = (uint8_t)(run[k].hop + (burst->verdict[i] == ONVM_VERDICT_NEXT));
+        onvm_producer_put(&target.output->producer, &run[k]);
+    }
 }
 
 /* Publishes what was put into an edge since the last time. */
@@ -173,8 +226,11 @@ post_one_by_one(struct attachment *attachment, const struct onvm_burst *burst)
         struct target target =
             follow_verdict(attachment, descriptor, burst->verdict[i], burst->argument[i]);
 
-        if (target.output) {
+        if (target.output)
             touched[count++] = target.output;
+        if (onvm_packet_is_run(burst, i)) {
+            put_run(attachment, burst, i, target);
+        } else if (target.output) {
             put_out(attachment, *descriptor, target.output, burst->verdict[i] == ONVM_VERDICT_NEXT);
         } else {
             put_home(attachment, *descriptor, target);
@@ -222,5 +278,6 @@ void
 post_refusal(struct attachment *attachment, struct onvm_descriptor descriptor,
              enum onvm_drop_reason reason)
 {
+    descriptor.flags &= (uint8_t)~ONVM_FLAG_SEGMENT; /* each is a packet to whoever takes it */
     put_home(attachment, descriptor, drop(reason));
 }

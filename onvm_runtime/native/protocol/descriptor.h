@@ -18,9 +18,23 @@
  * The generation is the buffer's life number.  The data plane raises it when
  * it hands a buffer out, and takes a descriptor back only while both agree, so
  * a stale or invented descriptor can free nothing.
+ *
+ * A packet that does not fit one buffer is a run: up to ONVM_MAX_SEGMENTS
+ * descriptors in a row, one for each of its segments in order, all with
+ * ONVM_FLAG_SEGMENT but the last.  What is said of the packet, it says in its
+ * first descriptor; the others repeat flow, path and hop.  The first segment
+ * holds all headers and at least an Ethernet header; a later one may be empty.
+ *
+ * Prohibited, and why
+ *   a run that is longer, that does not end, or whose descriptors disagree:
+ *            nobody could say what the packet is, or where the next one begins
+ *   65,536 bytes or more in all: lengths are 16 bits everywhere
+ *   one buffer twice in a run: it would be freed twice
  */
 #ifndef ONVM_PROTOCOL_DESCRIPTOR_H
 #define ONVM_PROTOCOL_DESCRIPTOR_H
+
+#include <stdbool.h>
 
 #include "abi.h"
 
@@ -51,6 +65,20 @@ enum onvm_descriptor_flags {
     ONVM_FLAG_SAMPLED = 0x08,  /* carries time stamps */
     ONVM_FLAG_ERA = 0xf0,      /* the assignment under which the flow began: routes.h */
 };
+
+/* Whether the descriptors of a run, `count` >= 1, tell of one packet. */
+static inline bool
+onvm_run_agrees(const struct onvm_descriptor *run, uint32_t count)
+{
+    uint32_t length = run[0].length, differs = 0;
+
+    for (uint32_t i = 1; i < count; i++) {
+        length += run[i].length;
+        differs |= (run[i].flow ^ run[0].flow) | (uint32_t)(run[i].path ^ run[0].path) |
+                   (uint32_t)(run[i].hop ^ run[0].hop);
+    }
+    return differs == 0 && length <= UINT16_MAX;
+}
 
 static inline uint32_t
 onvm_buffer(uint32_t index, uint8_t generation)

@@ -38,7 +38,8 @@
     X(bad_generation, fault, "a descriptor named a buffer of an earlier life") \
     X(bad_owner, fault, "a descriptor named a buffer that no NF holds") \
     X(bad_bounds, fault, "a descriptor's packet does not lie within its buffer") \
-    X(bad_verdict, fault, "a descriptor carried an impossible verdict, port or reason")
+    X(bad_verdict, fault, "a descriptor carried an impossible verdict, port or reason") \
+    X(bad_run, fault, "a packet's segments contradict each other, or do not end")
 
 enum onvm_drop_reason {
 #define ONVM_DROP_ENUM(name, who, text) ONVM_DROP_##name,

@@ -35,6 +35,11 @@
  *                         would lose packets that nobody lists any more
  *   published -> filled   a producer never takes back or rewrites what it
  *                         published: the consumer may be reading it
+ *   a head or a tail within a run of segments (descriptor.h): a packet is put
+ *                         whole or not at all, and released whole.  A consumer
+ *                         whose burst ends within a run leaves that run for the
+ *                         next burst.  A run that the producer published without
+ *                         its end is no packet: it is dropped, not waited for
  *   two producers, two consumers, at any time: replace an end only when the
  *                         old one is known to be gone (its socket closed) or has
  *                         acknowledged ONVM_EDGE_CLOSE (session.h)
@@ -162,6 +167,25 @@ static inline struct onvm_descriptor
 onvm_consumer_peek(const struct onvm_consumer *consumer, uint32_t i)
 {
     return consumer->edge->slot[(consumer->tail + i) & (consumer->slots - 1)];
+}
+
+/*
+ * Copies what begins at the i-th descriptor after the tail: a packet, if *whole, of
+ * as many descriptors as are returned; else so many that make none, because the run
+ * is too long or the producer published no end to it.
+ */
+static inline uint32_t
+onvm_consumer_peek_run(const struct onvm_consumer *consumer, uint32_t i,
+                       struct onvm_descriptor run[ONVM_MAX_SEGMENTS], bool *whole)
+{
+    uint32_t ready = onvm_consumer_ready(consumer, i + ONVM_MAX_SEGMENTS), count = 0;
+
+    *whole = false;
+    while (!*whole && i + count < ready) {
+        run[count] = onvm_consumer_peek(consumer, i + count);
+        *whole = (run[count++].flags & ONVM_FLAG_SEGMENT) == 0;
+    }
+    return count;
 }
 
 /* Gives `count` slots back; only after their burst was posted. */

@@ -31,9 +31,9 @@ try_parsing(const uint8_t *frame, uint32_t length)
 {
     struct frame_layout layout;
     struct frame_fields fields;
-    bool located = frame_locate(frame, length, &layout);
+    bool located = frame_locate(frame, length, length, &layout);
 
-    MUST(located == frame_parse(frame, length, 0, &fields));
+    MUST(located == frame_parse(frame, length, length, 0, &fields));
     if (!located)
         return;
     MUST(layout.l3 >= FRAME_HEADER && layout.l3 <= layout.l4);

@@ -37,7 +37,7 @@ reference_correct(const uint8_t *frame, uint32_t length)
     struct frame_layout layout;
     const uint8_t *ip;
 
-    if (!frame_locate(frame, length, &layout))
+    if (!frame_locate(frame, length, length, &layout))
         return false;
     ip = frame + layout.l3;
     if (layout.family == FLOW_IPV4 && reference_sum(ip, (ip[0] & 15) * 4u, 0) != 0xffff)

@@ -158,7 +158,7 @@ check_case(const char *what, const char *hex, const char *expected)
     char text[256] = "";
     uint32_t length;
     uint8_t *frame = frame_read(hex, &length);
-    bool parsed = frame_parse(frame, length, 3, &fields);
+    bool parsed = frame_parse(frame, length, length, 3, &fields);
 
     if (CHECK(parsed == (expected != MALFORMED), "%s: parsed %d", what, parsed) && parsed) {
         print_key(&fields, text, sizeof(text));
@@ -180,10 +180,47 @@ check_truncated(const char *hex)
         uint8_t *part = malloc(shorter + 1);
 
         memcpy(part + 1, frame, shorter);
-        CHECK(!frame_parse(part + 1, shorter, 0, &fields) || shorter >= FRAME_HEADER,
+        CHECK(!frame_parse(part + 1, shorter, shorter, 0, &fields) || shorter >= FRAME_HEADER,
               "%u bytes cannot be a frame", shorter);
         free(part);
     }
+    free(frame);
+}
+
+/* Wherever the first segment ends: the whole frame's fields, or malformed (ASan watches). */
+static void
+check_segmented(const char *what, const char *hex)
+{
+    struct frame_fields whole, fields;
+    uint32_t length;
+    uint8_t *frame = frame_read(hex, &length);
+    bool good = frame_parse(frame, length, length, 0, &whole);
+
+    for (uint32_t present = 0; present < length; present++) {
+        uint8_t *part = malloc(present + 1);
+        bool parsed;
+
+        memcpy(part + 1, frame, present);
+        parsed = frame_parse(part + 1, present, length, 0, &fields);
+        CHECK(!parsed || good, "%s: good with %u bytes, and malformed as a whole", what, present);
+        CHECK(!parsed || whole.quoted || /* a quote may end early */
+                  memcmp(&fields, &whole, sizeof(fields)) == 0,
+              "%s: another flow with %u bytes", what, present);
+        free(part);
+    }
+    free(frame);
+}
+
+static void
+check_headers_are_enough(void)
+{
+    struct frame_fields fields;
+    uint32_t length;
+    uint8_t *frame = frame_read(MACS IPV4("2328", "0000", "11") UDP("2314"), &length);
+
+    CHECK(frame_parse(frame, 42, 14 + 9000, 0, &fields), "a jumbo frame with its headers here");
+    CHECK(!frame_parse(frame, 41, 14 + 9000, 0, &fields), "less than its headers");
+    CHECK(!frame_parse(frame, 42, 14 + 8999, 0, &fields), "an IP packet beyond the frame");
     free(frame);
 }
 
@@ -196,7 +233,8 @@ check_reverse(void)
     uint8_t *there = frame_read(MACS IPV4("001c", "0000", "11") UDP("0008"), &length);
     uint8_t *back = frame_read(MACS "0800" IPV4_BACK("001c", "11") PORTS_BACK "0008 0000", &length);
 
-    REQUIRE(frame_parse(there, length, 0, &forward) && frame_parse(back, length, 0, &backward),
+    REQUIRE(frame_parse(there, length, length, 0, &forward) &&
+                frame_parse(back, length, length, 0, &backward),
             "both frames are good");
     reverse = flow_key_reverse(&forward.flow);
     CHECK(memcmp(&reverse, &backward.flow, sizeof(reverse)) == 0, "the answer has another key");
@@ -210,7 +248,9 @@ main(void)
     for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
         check_case(cases[i].what, cases[i].frame, cases[i].key);
         check_truncated(cases[i].frame);
+        check_segmented(cases[i].what, cases[i].frame);
     }
+    check_headers_are_enough();
     check_reverse();
     return check_result();
 }

@@ -146,7 +146,7 @@ chain_of(const struct ruleset *ruleset, const char *hex)
     uint32_t length;
     uint8_t *frame = frame_read(hex, &length);
 
-    REQUIRE(frame_parse(frame, length, 3, &fields), "malformed: %s", hex);
+    REQUIRE(frame_parse(frame, length, length, 3, &fields), "malformed: %s", hex);
     free(frame);
     return rules_lookup(ruleset, &fields);
 }

@@ -72,7 +72,7 @@ traffic_write(uint8_t *frame, const struct traffic *traffic, uint32_t *l4)
     for (uint32_t i = 0; i < traffic->payload; i++)
         frame[end++] = (uint8_t)(i * 7 + (i >> 8));
     traffic_set_lengths(frame, traffic, l3, *l4, end);
-    REQUIRE(frame_locate(frame, end, &layout), "the frame to test with is malformed");
+    REQUIRE(frame_locate(frame, end, end, &layout), "the frame to test with is malformed");
     put16(frame + *l4 + (tcp ? 16 : 6), reference_pseudo(frame, &layout));
     return end;
 }

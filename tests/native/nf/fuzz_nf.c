@@ -93,7 +93,7 @@ checksums_right(const uint8_t *frame, uint16_t length)
     struct onvm_headers headers;
     size_t size;
 
-    if (onvm_parse(frame, length, &headers) != ONVM_PARSED || headers.version != 4 ||
+    if (onvm_parse(frame, length, length, &headers) != ONVM_PARSED || headers.version != 4 ||
         headers.fragment || !has_transport_checksum(&headers))
         return false;
     size = (size_t)(frame[headers.l3] & 0xf) * 4;
