@@ -7,13 +7,17 @@ import signal
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
 
 
 def pytest_configure() -> None:
     """An interrupted run cleans up, whichever signal ends it.
 
     A shell starts background jobs with SIGINT ignored, and what ignores it passes that on.
+    Generated examples may take their time: cores are shared.
     """
+    settings.register_profile("patient", deadline=None)
+    settings.load_profile("patient")
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, signal.default_int_handler)
 

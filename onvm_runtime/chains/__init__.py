@@ -16,25 +16,48 @@ from onvm_runtime.chains.catalogue import NF, Catalogue
 from onvm_runtime.chains.compile import OutOfIds, compile_plan
 from onvm_runtime.chains.diff import Change, diff
 from onvm_runtime.chains.load import check, dump, load, validate
-from onvm_runtime.chains.plan import Plan, PlannedChain, PlannedRule
+from onvm_runtime.chains.plan import (
+    Plan,
+    PlannedArrival,
+    PlannedChain,
+    PlannedRule,
+    PlannedSpread,
+)
 from onvm_runtime.chains.problem import Problem, SpecError
-from onvm_runtime.chains.spec import Chain, Instance, LabSpec, Match, Service, instances
+from onvm_runtime.chains.spec import (
+    Chain,
+    Egress,
+    Exit,
+    Instance,
+    LabSpec,
+    LinkEnd,
+    Match,
+    Service,
+    Version,
+    instances,
+)
 
 __all__ = [
     "NF",
     "Catalogue",
     "Chain",
     "Change",
+    "Egress",
+    "Exit",
     "Instance",
     "LabSpec",
+    "LinkEnd",
     "Match",
     "OutOfIds",
     "Plan",
+    "PlannedArrival",
     "PlannedChain",
     "PlannedRule",
+    "PlannedSpread",
     "Problem",
     "Service",
     "SpecError",
+    "Version",
     "check",
     "compile_plan",
     "diff",

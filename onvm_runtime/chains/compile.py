@@ -9,12 +9,18 @@ given up is taken again only after all others.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from onvm_runtime.chains import limits, matching
-from onvm_runtime.chains.plan import Plan, PlannedChain, PlannedRule
-from onvm_runtime.chains.spec import Chain, Json, LabSpec, Match, Network, PortRange
+from onvm_runtime.chains.plan import (
+    Plan,
+    PlannedArrival,
+    PlannedChain,
+    PlannedRule,
+    PlannedSpread,
+)
+from onvm_runtime.chains.spec import Chain, Egress, Json, LabSpec, Match, Network, PortRange
 
 _WORDS = {
     "port": "port",
@@ -32,21 +38,36 @@ _WORDS = {
 
 @dataclass(frozen=True)
 class _Identity:
-    """What must not change under one id; `back` is the egress of the way back."""
+    """What must not change under one id.
+
+    `back` is that of the way back which `bidirectional` makes, `returns` the name of one
+    that is written out: the chain of that name may change without this one.
+    """
 
     name: str
     path: tuple[str, ...]
-    egress: str
-    back: str | None
+    egress: Egress
+    back: _Identity | None = None
+    returns: str | None = None
 
 
 @dataclass(frozen=True)
-class _Numbered:
-    """A chain and its ids; `back` is None where nothing comes back."""
+class _SpreadIdentity:
+    """Likewise of a chain that spreads its flows."""
 
-    chain: Chain
-    id: int
-    back: int | None
+    name: str
+    lanes: tuple[int, ...]
+    backup: tuple[int, ...]
+
+
+@dataclass(frozen=True)
+class _Direction:
+    """A version of a chain in one direction, and the matches that lead packets into it."""
+
+    identity: _Identity
+    match: tuple[Match, ...]
+    priority: int = 0
+    way_back: bool = False
 
 
 class OutOfIds(Exception):
@@ -60,12 +81,23 @@ def compile_plan(spec: LabSpec, previous: Plan | None, draining: Collection[int]
     on their way; fresh ids are of neither.  Raises OutOfIds when none is left.
     """
     ids = _Ids(previous or Plan(), draining)
-    numbered = [ids.number(chain) for chain in spec.chains]
+    directions = [one for chain in spec.chains for one in _directions(chain)]
+    chains = tuple(_planned(ids, one.identity) for one in directions)
+    numbers = {chain.name: chain.id for chain in reversed(chains)}
+    spreads = tuple(_spread(ids, chain, numbers) for chain in spec.chains if chain.lanes)
+    numbers |= {spread.name: spread.id for spread in spreads}
+    led = [
+        *zip(directions, (chain.id for chain in chains), strict=True),
+        *((_entry(spec, spread.name), spread.id) for spread in spreads),
+    ]
     return Plan(
-        chains=tuple(planned for one in numbered for planned in _directions(one)),
-        rules=_rules(numbered),
-        default_chain=next((one.id for one in numbered if one.chain.name == spec.default), None),
+        chains=chains,
+        rules=_rules(led),
+        default_chain=None if spec.default is None else numbers[spec.default],
         last_id=ids.last,
+        links=tuple(spec.links.values()),
+        spreads=spreads,
+        arrivals=tuple(_arrivals(led)),
     )
 
 
@@ -75,14 +107,13 @@ class _Ids:
     def __init__(self, previous: Plan, draining: Collection[int]) -> None:
         self.last = previous.last_id
         self._known = _known(previous)
-        self._taken = {chain.id for chain in previous.chains}.union(draining)
+        self._taken = {*self._known.values(), *draining}
 
-    def number(self, chain: Chain) -> _Numbered:
-        back = _back_port(chain)
-        known = self._known.get(_Identity(chain.name, chain.path, chain.egress, back))
-        if known:
-            return _Numbered(chain, *known)
-        return _Numbered(chain, self._fresh(), None if back is None else self._fresh())
+    def of(self, identity: _Identity | _SpreadIdentity) -> int:
+        """The id of a chain or spread: the one that it has, else a fresh one."""
+        if identity not in self._known:
+            self._known[identity] = self._fresh()
+        return self._known[identity]
 
     def _fresh(self) -> int:
         for step in limits.CHAIN_IDS:
@@ -97,34 +128,78 @@ class _Ids:
         )
 
 
-def _known(plan: Plan) -> dict[_Identity, tuple[int, int | None]]:
+def _known(plan: Plan) -> dict[_Identity | _SpreadIdentity, int]:
     by_id = {chain.id: chain for chain in plan.chains}
-    ways_back = {chain.reverse for chain in plan.chains}
-    return {
-        _Identity(
-            chain.name,
-            chain.path,
-            chain.egress,
-            None if chain.reverse is None else by_id[chain.reverse].egress,
-        ): (chain.id, chain.reverse)
-        for chain in plan.chains
-        if chain.id not in ways_back
+
+    def identity(chain: PlannedChain) -> _Identity:
+        back = None if chain.reverse is None else identity(by_id[chain.reverse])
+        return _Identity(chain.name, chain.path, chain.egress, back, chain.returns)
+
+    known: dict[_Identity | _SpreadIdentity, int] = {
+        identity(chain): chain.id for chain in plan.chains
     }
+    for spread in plan.spreads:
+        known[_SpreadIdentity(spread.name, spread.lanes, spread.backup)] = spread.id
+    return known
 
 
-def _back_port(chain: Chain) -> str | None:
-    """The port by which return traffic leaves: that of the matches, of which a rule makes sure."""
-    return chain.match[0].port if chain.bidirectional else None
+def _directions(chain: Chain) -> Iterator[_Direction]:
+    """Forth, other versions of it, and back where that is not written as a chain of its own."""
+    if chain.lanes:
+        return
+    back = _back(chain)
+    forth = _Identity(chain.name, chain.path, chain.egress, back, chain.returns)
+    yield _Direction(forth, chain.match, chain.priority, chain.way_back)
+    for version in chain.also:
+        other = _Identity(chain.name, version.path, version.egress, returns=version.returns)
+        yield _Direction(other, version.match)
+    if back is not None:
+        yield _Direction(back, _turned(chain), chain.priority, way_back=True)
 
 
-def _directions(one: _Numbered) -> Iterator[PlannedChain]:
-    chain, back = one.chain, _back_port(one.chain)
-    yield PlannedChain(one.id, chain.name, chain.path, chain.egress, one.back)
-    if one.back is not None and back is not None:
-        yield PlannedChain(one.back, chain.name, chain.path[::-1], back)
+def _entry(spec: LabSpec, name: str) -> _Direction:
+    """What leads packets to a chain that spreads them."""
+    chain = next(chain for chain in spec.chains if chain.name == name)
+    return _Direction(_Identity(name, (), ""), chain.match, chain.priority, chain.way_back)
 
 
-def _rules(numbered: list[_Numbered]) -> tuple[PlannedRule, ...]:
+def _back(chain: Chain) -> _Identity | None:
+    """The way back; it leaves by the port of the matches, and a rule makes sure that it is one."""
+    port = chain.match[0].port if chain.bidirectional else None
+    return None if port is None else _Identity(chain.name, chain.path[::-1], port)
+
+
+def _planned(ids: _Ids, identity: _Identity) -> PlannedChain:
+    number = ids.of(identity)
+    back = None if identity.back is None else ids.of(identity.back)
+    return PlannedChain(
+        number, identity.name, identity.path, identity.egress, back, identity.returns
+    )
+
+
+def _spread(ids: _Ids, chain: Chain, numbers: Mapping[str, int]) -> PlannedSpread:
+    lanes = tuple(numbers[name] for name in chain.lanes)
+    backup = tuple(numbers[name] for name in chain.backup)
+    number = ids.of(_SpreadIdentity(chain.name, lanes, backup))
+    return PlannedSpread(number, chain.name, lanes, backup)
+
+
+def _turned(chain: Chain) -> tuple[Match, ...]:
+    assert isinstance(chain.egress, str), "only a chain between two ports is made bidirectional"
+    return tuple(matching.reverse(matching.resolve(one), chain.egress) for one in chain.match)
+
+
+Led = Sequence[tuple[_Direction, int]]
+
+
+def _arrivals(led: Led) -> Iterator[PlannedArrival]:
+    for direction, number in led:
+        for match in direction.match:
+            if match.link is not None and match.path_id is not None:
+                yield PlannedArrival(match.link, match.path_id, match.index, number)
+
+
+def _rules(led: Led) -> tuple[PlannedRule, ...]:
     """The matches as written, then those of return traffic that no flow entry knows.
 
     At equal priority the data plane takes the first rule that fits: what is written
@@ -132,17 +207,17 @@ def _rules(numbered: list[_Numbered]) -> tuple[PlannedRule, ...]:
     file has no meaning.
     """
     rules: dict[tuple[int, Match], int] = {}
-    for one in numbered:
-        for match in one.chain.match:
-            rules[one.chain.priority, matching.resolve(match)] = one.id
-    for one in sorted(numbered, key=lambda one: one.chain.name):
-        if one.back is not None:
-            for match in one.chain.match:
-                back = matching.reverse(matching.resolve(match), one.chain.egress)
-                rules.setdefault((one.chain.priority, back), one.back)
+    for one, number in sorted(led, key=lambda pair: _order(pair[0])):
+        for match in one.match:
+            if match.link is None:
+                rules.setdefault((one.priority, matching.resolve(match)), number)
     return tuple(
         PlannedRule(chain, priority, _in_words(match)) for (priority, match), chain in rules.items()
     )
+
+
+def _order(one: _Direction) -> tuple[bool, str]:
+    return one.way_back, one.identity.name if one.way_back else ""
 
 
 def _in_words(match: Match) -> dict[str, Json]:

@@ -13,7 +13,7 @@ from onvm_runtime.chains.spec import Json, LabSpec
 class Change:
     """One service, chain or the default that differs.
 
-    kind    service, chain, or default
+    kind    service, link, chain, or default
     action  added, removed, or changed
     before  the old keys and values; for `changed` only those that differ
     after   likewise the new ones
@@ -42,7 +42,7 @@ Described = Mapping[str, Mapping[str, Json]]
 def diff(old: LabSpec | None, new: LabSpec) -> list[Change]:
     """The changes from `old` (None: nothing was there) to `new`; empty when they say the same.
 
-    Services first, then chains, then the default; what is removed stands last
+    Services first, then links, chains and the default; what is removed stands last
     of its kind.
     """
     before = _describe(old or LabSpec())
@@ -56,6 +56,7 @@ def diff(old: LabSpec | None, new: LabSpec) -> list[Change]:
 def _describe(spec: LabSpec) -> dict[str, Described]:
     return {
         "service": {name: service.to_json() for name, service in spec.services.items()},
+        "link": {name: link.to_json() for name, link in spec.links.items()},
         "chain": {chain.name: chain.to_json() for chain in spec.chains},
         "default": {} if spec.default is None else {"default": {"chain": spec.default}},
     }
@@ -73,11 +74,11 @@ def _changes(kind: str, before: Described, after: Described) -> Iterator[Change]
 
 
 def _changed(kind: str, name: str, before: Mapping[str, Json], after: Mapping[str, Json]) -> Change:
-    differ = [key for key in after if before[key] != after[key]]
+    differ = [key for key in {**before, **after} if before.get(key) != after.get(key)]
     return Change(
         kind,
         name,
         "changed",
-        {key: before[key] for key in differ},
-        {key: after[key] for key in differ},
+        {key: before[key] for key in differ if key in before},
+        {key: after[key] for key in differ if key in after},
     )

@@ -8,14 +8,33 @@ from collections.abc import Collection
 from onvm_runtime.chains import limits, match_rules, node_rules, rules, values
 from onvm_runtime.chains.catalogue import Catalogue
 from onvm_runtime.chains.document import Fields, Node, Problems, parse, write
-from onvm_runtime.chains.spec import Chain, Json, LabSpec, Match, Places, Service
+from onvm_runtime.chains.spec import (
+    Chain,
+    Egress,
+    Exit,
+    Json,
+    LabSpec,
+    LinkEnd,
+    Match,
+    Places,
+    Service,
+    Version,
+)
 
-_LAB_KEYS = ("services", "chains", "default")
+_LAB_KEYS = ("services", "links", "chains", "default")
 _SERVICE_KEYS = ("nf", "replicas", "parameters", "to")
-_CHAIN_KEYS = ("name", "match", "priority", "path", "egress", "bidirectional")
+_CHAIN_KEYS = (
+    "name", "match", "priority", "path", "egress", "bidirectional", "lanes", "backup", "returns",
+    "way_back", "also",
+)  # fmt: skip
+_VERSION_KEYS = ("match", "path", "egress", "returns")
+_EXIT_KEYS = ("link", "path_id", "index")
+_LINK_KEYS = (
+    "port", "peer", "encapsulation", "mtu", "address", "gateway", "peer_address", "vni",
+)  # fmt: skip
 _MATCH_KEYS = (
     "port", "vlan", "ethertype", "source_mac", "destination_mac", "source", "destination",
-    "protocol", "source_ports", "destination_ports",
+    "protocol", "source_ports", "destination_ports", "link", "path_id", "index",
 )  # fmt: skip
 
 _NO_MATCH = Match()
@@ -57,7 +76,7 @@ def check(text: str, source: str, catalogue: Catalogue, ports: Collection[str]) 
 
 def dump(spec: LabSpec) -> str:
     """The text of a chains file that `load` reads as this very spec."""
-    return write({name: value for name, value in spec.to_json().items() if value is not None})
+    return write({name: value for name, value in spec.to_json().items() if value not in (None, {})})
 
 
 def _read(text: str, problems: Problems) -> LabSpec:
@@ -72,6 +91,7 @@ def _read(text: str, problems: Problems) -> LabSpec:
         },
         chains=tuple(_chain(node, problems) for node in lab.items("chains")),
         default=lab.take("default", values.text, None),
+        links={name: _link(name, node, problems) for name, node in lab.entries("links").items()},
         places=Places(problems.file, {node.key: node.line for node in root.walk()}),
     )
 
@@ -95,16 +115,66 @@ def _parameters(entries: dict[str, Node]) -> dict[str, Json]:
     return {name: node.plain() for name, node in entries.items()}
 
 
+def _link(name: str, node: Node, problems: Problems) -> LinkEnd:
+    fields = Fields(node, problems, _LINK_KEYS, required=("port", "peer"))
+    return LinkEnd(
+        name=name,
+        port=fields.take("port", values.text, ""),
+        peer=fields.take("peer", values.text, ""),
+        encapsulation=fields.take("encapsulation", values.encapsulation, "nsh"),
+        mtu=fields.take("mtu", values.integer(*limits.LINK_MTU), None),
+        address=fields.take("address", values.interface, None),
+        gateway=fields.take("gateway", values.address, None),
+        peer_address=fields.take("peer_address", values.address, None),
+        vni=fields.take("vni", values.integer(0, limits.VNI), None),
+    )
+
+
 def _chain(node: Node, problems: Problems) -> Chain:
-    fields = Fields(node, problems, _CHAIN_KEYS, required=("name", "egress"))
+    spreads = isinstance(node.content, dict) and "lanes" in node.content
+    required = ("name",) if spreads else ("name", "egress")
+    fields = Fields(node, problems, _CHAIN_KEYS, required=required)
     return Chain(
         name=fields.take("name", values.name(limits.NAME), ""),
-        egress=fields.take("egress", values.text, ""),
+        egress=_egress(fields.node("egress"), problems),
         path=fields.each("path", values.text, ""),
         match=tuple(_match(item, problems) for item in _match_nodes(fields)),
         priority=fields.take("priority", values.integer(0, limits.PRIORITY), 0),
         bidirectional=fields.take("bidirectional", values.boolean, False),
+        lanes=fields.each("lanes", values.text, ""),
+        backup=fields.each("backup", values.text, ""),
+        returns=fields.take("returns", values.text, None),
+        way_back=fields.take("way_back", values.boolean, False),
+        also=tuple(_version(item, problems) for item in fields.items("also")),
     )
+
+
+def _version(node: Node, problems: Problems) -> Version:
+    fields = Fields(node, problems, _VERSION_KEYS, required=("match", "egress"))
+    return Version(
+        match=tuple(_match(item, problems) for item in _match_nodes(fields)),
+        egress=_egress(fields.node("egress"), problems),
+        path=fields.each("path", values.text, ""),
+        returns=fields.take("returns", values.text, None),
+    )
+
+
+def _egress(node: Node | None, problems: Problems) -> Egress:
+    """The name of a port, or the mapping of an exit to another node."""
+    if node is None:
+        return ""
+    if isinstance(node.content, dict):
+        fields = Fields(node, problems, _EXIT_KEYS, required=("link", "path_id"))
+        return Exit(
+            link=fields.take("link", values.text, ""),
+            path_id=fields.take("path_id", values.integer(1, limits.PATH_ID), 0),
+            index=fields.take("index", values.integer(1, 255), None),
+        )
+    try:
+        return values.text(node.content)
+    except ValueError as error:
+        problems.add(node.key, node.line, str(error))
+        return ""
 
 
 def _match_nodes(fields: Fields) -> list[Node]:
@@ -132,4 +202,7 @@ def _match(node: Node, problems: Problems) -> Match:
         protocol=fields.take("protocol", values.protocol, None),
         source_ports=fields.take("source_ports", values.l4_ports, None),
         destination_ports=fields.take("destination_ports", values.l4_ports, None),
+        link=fields.take("link", values.text, None),
+        path_id=fields.take("path_id", values.integer(1, limits.PATH_ID), None),
+        index=fields.take("index", values.integer(1, 255), None),
     )

@@ -14,7 +14,7 @@ from typing import NamedTuple
 
 from onvm_runtime.chains import matching
 from onvm_runtime.chains.document import Problems
-from onvm_runtime.chains.spec import Chain, LabSpec, Match
+from onvm_runtime.chains.spec import Chain, Exit, LabSpec, Match, Version
 
 
 class _Placed(NamedTuple):
@@ -33,19 +33,18 @@ def apply(spec: LabSpec, problems: Problems) -> None:
         problems.add(later.key, spec.places.line(later.key), message)
 
 
-def match_keys(spec: LabSpec, index: int) -> list[str]:
-    """The dotted keys of a chain's matches: that of the one mapping, or of a list's items."""
-    key, count = f"chains[{index}].match", len(spec.chains[index].match)
-    if f"{key}[0]" in spec.places.lines:
-        return [f"{key}[{n}]" for n in range(count)]
-    return [key] * count
+def match_keys(spec: LabSpec, key: str, chain: Chain | Version) -> list[str]:
+    """The dotted keys of the matches of what stands at `key`: a mapping's, or a list's items'."""
+    if f"{key}.match[0]" in spec.places.lines:
+        return [f"{key}.match[{n}]" for n in range(len(chain.match))]
+    return [f"{key}.match"] * len(chain.match)
 
 
 def _whole(spec: LabSpec, problems: Problems) -> list[_Placed]:
     return [
         _Placed(chain, match, key)
         for index, chain in enumerate(spec.chains)
-        for match, key in zip(chain.match, match_keys(spec, index), strict=True)
+        for match, key in zip(chain.match, match_keys(spec, f"chains[{index}]", chain), strict=True)
         if chain.name and not problems.within(key)
     ]
 
@@ -62,6 +61,8 @@ def _no_way_back(chain: Chain) -> str:
     ports = {match.port for match in chain.match}
     if not chain.bidirectional:
         return ""
+    if isinstance(chain.egress, Exit):
+        return "the way back from another node is a chain of its own: name it in returns"
     if len(ports) != 1 or None in ports:
         return (
             "return traffic needs one port to leave by: every match must name the same port, "
@@ -99,6 +100,8 @@ def _conflict(first: _Placed, second: _Placed, line: int) -> str:
     same = first.match == second.match
     if first.chain.name == second.chain.name:
         return f"repeats the match in line {line}: remove one" if same else ""
+    if first.chain.way_back or second.chain.way_back:
+        return ""
     if not matching.overlap(first.match, second.match):
         return ""
     return (

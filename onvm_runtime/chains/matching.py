@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import replace
+from dataclasses import fields, replace
 
 from onvm_runtime.chains.spec import Match, Network, PortRange
 from onvm_runtime.chains.values import ETHERTYPES, PROTOCOLS
@@ -14,6 +14,7 @@ _FAMILY_ETHERTYPE = {4: ETHERTYPES["ipv4"], 6: ETHERTYPES["ipv6"]}
 _ETHERTYPE_FAMILY = {ethertype: family for family, ethertype in _FAMILY_ETHERTYPE.items()}
 _WITH_PORTS = tuple(PROTOCOLS[name] for name in ("tcp", "udp", "sctp"))
 _EXACT = ("port", "vlan", "ethertype", "source_mac", "destination_mac", "protocol")
+_TAG = ("link", "path_id", "index")
 
 
 def resolve(match: Match) -> Match:
@@ -40,6 +41,8 @@ def reverse(match: Match, port: str) -> Match:
 
 def overlap(one: Match, other: Match) -> bool:
     """Whether some packet fits both matches, which must be resolved."""
+    if one.link is not None or other.link is not None:
+        return all(getattr(one, name) == getattr(other, name) for name in _TAG)
     return (
         all(_agree(getattr(one, name), getattr(other, name)) for name in _EXACT)
         and _prefixes_meet(one.source, other.source)
@@ -51,6 +54,7 @@ def overlap(one: Match, other: Match) -> bool:
 
 def contradictions(match: Match) -> Iterator[tuple[str, str]]:
     """Why no packet can fit a match: pairs of the key to change and a sentence."""
+    yield from _tag_contradictions(match)
     families = list(_families(match))
     for key, family in families[1:]:
         first, wanted = families[0]
@@ -61,6 +65,20 @@ def contradictions(match: Match) -> Iterator[tuple[str, str]]:
         for key in ("source_ports", "destination_ports"):
             if getattr(match, key) is not None:
                 yield key, "needs a protocol that has ports: add protocol: tcp, udp or sctp"
+
+
+def _tag_contradictions(match: Match) -> Iterator[tuple[str, str]]:
+    """What comes by a link is told by its tag alone."""
+    if match.link is None:
+        for key in ("path_id", "index"):
+            if getattr(match, key) is not None:
+                yield key, "is told on a link between nodes: name the link"
+        return
+    if match.path_id is None:
+        yield "link", "needs the path_id under which the packets come: add it"
+    for item in fields(match):
+        if item.name not in _TAG and getattr(match, item.name) is not None:
+            yield item.name, "is not looked at in packets that come by a link: remove it"
 
 
 def _ethertype_contradictions(

@@ -10,7 +10,7 @@ from onvm_runtime.chains.document import Problems
 from onvm_runtime.chains.match_rules import match_keys
 from onvm_runtime.chains.parameters import parameter_problems
 from onvm_runtime.chains.problem import suggest
-from onvm_runtime.chains.spec import LabSpec
+from onvm_runtime.chains.spec import LabSpec, versions
 
 
 def apply(spec: LabSpec, catalogue: Catalogue, ports: Collection[str], problems: Problems) -> None:
@@ -41,7 +41,10 @@ def _unknown_ports(spec: LabSpec, ports: Collection[str]) -> Iterator[tuple[str,
 
 
 def _named_ports(spec: LabSpec) -> Iterator[tuple[str, str | None]]:
-    for index, chain in enumerate(spec.chains):
-        yield f"chains[{index}].egress", chain.egress
-        for match, key in zip(chain.match, match_keys(spec, index), strict=True):
+    for link in spec.links.values():
+        yield f"links.{link.name}.port", link.port
+    for place, version in versions(spec):
+        if isinstance(version.egress, str):
+            yield f"{place}.egress", version.egress
+        for match, key in zip(version.match, match_keys(spec, place, version), strict=True):
             yield f"{key}.port", match.port

@@ -11,8 +11,9 @@ from collections.abc import Iterator
 
 from onvm_runtime.chains import limits
 from onvm_runtime.chains.document import Problems
+from onvm_runtime.chains.match_rules import match_keys
 from onvm_runtime.chains.problem import suggest
-from onvm_runtime.chains.spec import LabSpec
+from onvm_runtime.chains.spec import Exit, LabSpec, versions
 
 
 def apply(spec: LabSpec, problems: Problems) -> None:
@@ -34,9 +35,55 @@ def _unknown_branches(spec: LabSpec) -> Found:
 
 
 def _unknown_hops(spec: LabSpec) -> Found:
+    for key, version in versions(spec):
+        for n, hop in enumerate(version.path):
+            yield from _unknown(spec, f"{key}.path[{n}]", hop)
+
+
+def _unknown_links(spec: LabSpec) -> Found:
+    for key, link in _named_links(spec):
+        if link and link not in spec.links:
+            yield key, f"no link {link!r}; {suggest(link, spec.links)}"
+
+
+def _named_links(spec: LabSpec) -> Iterator[tuple[str, str | None]]:
+    for key, version in versions(spec):
+        if isinstance(version.egress, Exit):
+            yield f"{key}.egress.link", version.egress.link
+        for match, place in zip(version.match, match_keys(spec, key, version), strict=True):
+            yield f"{place}.link", match.link
+
+
+def _unknown_chains(spec: LabSpec) -> Found:
+    names = {chain.name: chain for chain in spec.chains if chain.name}
     for index, chain in enumerate(spec.chains):
-        for n, hop in enumerate(chain.path):
-            yield from _unknown(spec, f"chains[{index}].path[{n}]", hop)
+        for word, named in (("lanes", chain.lanes), ("backup", chain.backup)):
+            for n, name in enumerate(named):
+                key = f"chains[{index}].{word}[{n}]"
+                if name and name not in names:
+                    yield key, f"no chain {name!r}; {suggest(name, names)}"
+                elif name and names[name].lanes:
+                    yield key, f"{name!r} spreads its flows itself: name its lanes"
+    for key, version in versions(spec):
+        if version.returns is not None and version.returns not in names:
+            message = f"no chain {version.returns!r}; {suggest(version.returns, names)}"
+            yield f"{key}.returns", message
+
+
+def _spreads_that_pass(spec: LabSpec) -> Found:
+    """A chain either spreads its flows or carries them."""
+    for index, chain in enumerate(spec.chains):
+        carries = [
+            word
+            for word in ("path", "egress", "bidirectional", "returns", "also")
+            if getattr(chain, word)
+        ]
+        if chain.lanes and carries:
+            yield f"chains[{index}].{carries[0]}", "belongs to its lanes: remove it here"
+        if chain.backup and not chain.lanes:
+            yield f"chains[{index}].backup", "is taken in place of lanes: add some"
+        if len(chain.lanes) > limits.LANES or len(chain.backup) > limits.LANES:
+            yield f"chains[{index}].lanes", f"at most {limits.LANES} lanes fit"
 
 
 def _unknown(spec: LabSpec, key: str, name: str) -> Found:
@@ -65,9 +112,10 @@ def _repeated_names(spec: LabSpec) -> Found:
 
 def _too_many(spec: LabSpec) -> Found:
     wanted = sum(service.replicas for service in spec.services.values())
-    directions = sum(1 + chain.bidirectional for chain in spec.chains)
+    directions = sum(1 + chain.bidirectional + len(chain.also) for chain in spec.chains)
     for key, count, most, what in (
         ("services", len(spec.services), limits.SERVICES, "services"),
+        ("links", len(spec.links), limits.LINKS, "links"),
         ("services", wanted, limits.INSTANCES, "instances, all replicas counted,"),
         ("chains", directions, limits.CHAINS, "chains, bidirectional ones counted twice,"),
     ):
@@ -162,8 +210,11 @@ def _reachable(spec: LabSpec, name: str) -> list[str]:
 
 
 def _never_taken(spec: LabSpec) -> Found:
+    led_to = {spec.default}
+    for chain in spec.chains:
+        led_to |= {*chain.lanes, *chain.backup, chain.returns}
     for index, chain in enumerate(spec.chains):
-        if not chain.match and chain.name and chain.name != spec.default:
+        if not chain.match and chain.name and chain.name not in led_to:
             yield (
                 f"chains[{index}]",
                 f"no packet would take chain {chain.name!r}: "
@@ -174,6 +225,9 @@ def _never_taken(spec: LabSpec) -> Found:
 _RULES = (
     _unknown_branches,
     _unknown_hops,
+    _unknown_links,
+    _unknown_chains,
+    _spreads_that_pass,
     _unknown_default,
     _repeated_names,
     _too_many,

@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, fields
 from ipaddress import IPv4Network, IPv6Network
 from typing import TypeAlias
@@ -49,7 +49,8 @@ class Match:
     """The packets that one rule takes; a field that is None matches all.
 
     MACs are lower case with colons, `vlan` is a VLAN id (0: untagged),
-    `protocol` an IP protocol number, L4 port ranges include both ends.
+    `protocol` an IP protocol number, L4 port ranges include both ends.  `link`,
+    `path_id` and `index` stand for themselves: packets that another node sent on.
     """
 
     port: str | None = None
@@ -62,6 +63,9 @@ class Match:
     protocol: int | None = None
     source_ports: PortRange | None = None
     destination_ports: PortRange | None = None
+    link: str | None = None
+    path_id: int | None = None
+    index: int | None = None
 
     def to_json(self) -> dict[str, Json]:
         """The keys of a chains file that the match names."""
@@ -80,25 +84,119 @@ def _match_value(value: str | int | Network | PortRange) -> Json:
 
 
 @dataclass(frozen=True)
-class Chain:
-    """Ordered services, then an egress port; a packet that any match fits takes it."""
+class Exit:
+    """The way to another node: a link, and how the packets of this chain are told there.
+
+    `path_id` and `index` are NSH's (RFC 8300); on a link of VLANs there is no index, and
+    `path_id` is the VLAN id.
+    """
+
+    link: str
+    path_id: int
+    index: int | None = None
+
+    def to_json(self) -> dict[str, Json]:
+        """The keys of a chains file."""
+        exit: dict[str, Json] = {"link": self.link, "path_id": self.path_id}
+        return exit if self.index is None else {**exit, "index": self.index}
+
+    def __str__(self) -> str:
+        tag = f"{self.link}:{self.path_id}"
+        return tag if self.index is None else f"{tag}/{self.index}"
+
+
+Egress: TypeAlias = str | Exit
+
+
+@dataclass(frozen=True)
+class LinkEnd:
+    """This node's end of a link to another node, `peer`, at one of its ports.
+
+    The addresses are those of a routed link (vxlan-gpe), `vni` its network identifier.
+    """
 
     name: str
-    egress: str
+    port: str
+    peer: str
+    encapsulation: str = "nsh"
+    mtu: int | None = None
+    address: str | None = None
+    gateway: str | None = None
+    peer_address: str | None = None
+    vni: int | None = None
+
+    def to_json(self) -> dict[str, Json]:
+        """The keys of a chains file, without the name."""
+        return {
+            item.name: getattr(self, item.name)
+            for item in fields(self)
+            if item.name != "name" and getattr(self, item.name) is not None
+        }
+
+
+@dataclass(frozen=True)
+class Version:
+    """Another version of a chain, for what comes by links, while a lab changes over."""
+
+    match: tuple[Match, ...]
+    egress: Egress
+    path: tuple[str, ...] = ()
+    returns: str | None = None
+
+    def to_json(self) -> dict[str, Json]:
+        """The keys of a chains file."""
+        version: dict[str, Json] = {
+            "match": [match.to_json() for match in self.match],
+            "path": list(self.path),
+            "egress": egress_json(self.egress),
+        }
+        return version if self.returns is None else {**version, "returns": self.returns}
+
+
+@dataclass(frozen=True)
+class Chain:
+    """Ordered services, then an egress; a packet that any match fits takes it.
+
+    A chain with `lanes` has neither: it spreads its flows over those chains, and over those
+    in `backup` while no lane is up.  `returns` names the chain of return traffic where
+    that is written out, `way_back` says that this chain is one.
+    """
+
+    name: str
+    egress: Egress = ""
     path: tuple[str, ...] = ()
     match: tuple[Match, ...] = ()
     priority: int = 0
     bidirectional: bool = False
+    lanes: tuple[str, ...] = ()
+    backup: tuple[str, ...] = ()
+    returns: str | None = None
+    way_back: bool = False
+    also: tuple[Version, ...] = ()
 
     def to_json(self) -> dict[str, Json]:
         """The chain under the keys of a chains file, without its name."""
-        return {
+        chain: dict[str, Json] = {
             "match": [match.to_json() for match in self.match],
             "priority": self.priority,
-            "path": list(self.path),
-            "egress": self.egress,
-            "bidirectional": self.bidirectional,
         }
+        if self.lanes:
+            chain |= {"lanes": list(self.lanes), "backup": list(self.backup)}
+        else:
+            chain |= {"path": list(self.path), "egress": egress_json(self.egress)}
+            chain["bidirectional"] = self.bidirectional
+        if self.returns is not None:
+            chain["returns"] = self.returns
+        if self.way_back:
+            chain["way_back"] = True
+        if self.also:
+            chain["also"] = [version.to_json() for version in self.also]
+        return chain
+
+
+def egress_json(egress: Egress) -> Json:
+    """An egress as a chains file has it."""
+    return egress.to_json() if isinstance(egress, Exit) else egress
 
 
 @dataclass(frozen=True)
@@ -125,12 +223,14 @@ class LabSpec:
     services: Mapping[str, Service] = field(default_factory=dict)
     chains: tuple[Chain, ...] = ()
     default: str | None = None
+    links: Mapping[str, LinkEnd] = field(default_factory=dict)
     places: Places = field(default=Places(""), compare=False, repr=False)
 
     def to_json(self) -> dict[str, Json]:
         """The spec under the keys of a chains file."""
         return {
             "services": {name: service.to_json() for name, service in self.services.items()},
+            "links": {name: link.to_json() for name, link in self.links.items()},
             "chains": [{"name": chain.name, **chain.to_json()} for chain in self.chains],
             "default": self.default,
         }
@@ -144,3 +244,11 @@ def instances(spec: LabSpec) -> list[Instance]:
         for service in spec.services.values()
         for n in range(1, service.replicas + 1)
     ]  # fmt: skip
+
+
+def versions(spec: LabSpec) -> Iterator[tuple[str, Chain | Version]]:
+    """All chains and their other versions, by dotted key."""
+    for index, chain in enumerate(spec.chains):
+        yield f"chains[{index}]", chain
+        for n, version in enumerate(chain.also):
+            yield f"chains[{index}].also[{n}]", version

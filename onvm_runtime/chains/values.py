@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping
-from ipaddress import ip_address, ip_network
+from ipaddress import IPv4Address, IPv4Interface, ip_address, ip_network
 
 from onvm_runtime.chains.document import Content
 from onvm_runtime.chains.problem import suggest
@@ -20,6 +20,9 @@ PROTOCOLS: Mapping[str, int] = {"icmp": 1, "tcp": 6, "udp": 17, "icmpv6": 58, "s
 
 # IEEE 802 EtherTypes (https://www.iana.org/assignments/ieee-802-numbers)
 ETHERTYPES: Mapping[str, int] = {"ipv4": 0x0800, "arp": 0x0806, "ipv6": 0x86DD}
+
+# How packets of chains are wrapped on a link: NSH (RFC 8300), NSH in VXLAN-GPE, a VLAN tag.
+ENCAPSULATIONS = ("nsh", "vxlan-gpe", "vlan")
 
 _NAME = re.compile(r"[a-z0-9]([a-z0-9_-]*[a-z0-9])?")
 _MAC = re.compile(r"[0-9a-f]{2}(:[0-9a-f]{2}){5}")
@@ -116,6 +119,30 @@ def l4_ports(content: Content) -> PortRange:
     if high > 65535:
         raise ValueError(f"{high} is not a port: the highest is 65535")
     return low, high
+
+
+def encapsulation(content: Content) -> str:
+    """One of ENCAPSULATIONS."""
+    written = text(content)
+    if written in ENCAPSULATIONS:
+        return written
+    raise ValueError(f"{written!r} is unknown: {suggest(written, ENCAPSULATIONS)}")
+
+
+def interface(content: Content) -> str:
+    """An IPv4 address with its prefix length."""
+    try:
+        return str(IPv4Interface(text(content)))
+    except ValueError:
+        raise ValueError("must be an IPv4 address with its prefix, such as 198.18.0.1/24") from None
+
+
+def address(content: Content) -> str:
+    """An IPv4 address."""
+    try:
+        return str(IPv4Address(text(content)))
+    except ValueError:
+        raise ValueError("must be an IPv4 address, such as 198.18.0.254") from None
 
 
 def _range(content: Content) -> PortRange:

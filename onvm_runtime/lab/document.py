@@ -4,7 +4,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from ipaddress import IPv4Interface, ip_address
 
 from onvm_runtime.chains import limits, values
 from onvm_runtime.chains.document import Content, Fields, Node, Problems, parse
@@ -12,8 +11,6 @@ from onvm_runtime.chains.problem import suggest
 from onvm_runtime.chains.spec import Json, Places
 from onvm_runtime.lab import rules
 from onvm_runtime.lab.spec import End, Endpoint, Hop, Lab, LabChain, LabService, Link
-
-ENCAPSULATIONS = ("nsh", "vxlan-gpe", "vlan")
 
 _LAB_KEYS = ("links", "services", "chains")
 _LINK_KEYS = ("ends", "encapsulation", "mtu", "vni")
@@ -76,9 +73,9 @@ class _Reader:
         link = Link(
             name=name,
             ends=(End("", ""), End("", "")),
-            encapsulation=fields.take("encapsulation", _encapsulation, "nsh"),
-            mtu=fields.take("mtu", values.integer(576, 65535), None),
-            vni=fields.take("vni", values.integer(0, (1 << 24) - 1), 0),
+            encapsulation=fields.take("encapsulation", values.encapsulation, "nsh"),
+            mtu=fields.take("mtu", values.integer(*limits.LINK_MTU), None),
+            vni=fields.take("vni", values.integer(0, limits.VNI), 0),
         )
         if len(ends) != 2:
             self._problems.add(f"{node.key}.ends", node.line, "must list the link's two ends")
@@ -90,8 +87,8 @@ class _Reader:
         return End(
             node=fields.take("node", values.text, ""),
             port=fields.take("port", values.text, ""),
-            address=fields.take("address", _interface, None),
-            gateway=fields.take("gateway", _address, None),
+            address=fields.take("address", values.interface, None),
+            gateway=fields.take("gateway", values.address, None),
         )
 
     def _service(self, name: str, node: Node) -> LabService:
@@ -177,24 +174,3 @@ def _matches(node: Node | None) -> Iterable[Mapping[str, Json]]:
     for item in node.content if isinstance(node.content, list) else [node]:
         if isinstance(item.content, dict):
             yield {key: value.plain() for key, value in item.content.items()}
-
-
-def _encapsulation(content: Content) -> str:
-    written = values.text(content)
-    if written in ENCAPSULATIONS:
-        return written
-    raise ValueError(f"{written!r} is unknown: {suggest(written, ENCAPSULATIONS)}")
-
-
-def _interface(content: Content) -> str:
-    try:
-        return str(IPv4Interface(values.text(content)))
-    except ValueError:
-        raise ValueError("must be an IPv4 address with its prefix, such as 198.18.0.1/24") from None
-
-
-def _address(content: Content) -> str:
-    try:
-        return str(ip_address(values.text(content)))
-    except ValueError:
-        raise ValueError("must be an IPv4 address, such as 198.18.0.254") from None

@@ -12,7 +12,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from itertools import groupby
+from itertools import groupby, pairwise
 from math import lcm
 
 from onvm_runtime.lab.routing import Routing
@@ -78,7 +78,7 @@ def _stops(
     first: str, hops: Sequence[tuple[str, str]], last: str
 ) -> list[tuple[str, tuple[str, ...]]]:
     """The nodes in order, each with the services that packets pass there in a row."""
-    places = [(first, None), *hops, (last, None)]
+    places: list[tuple[str, str | None]] = [(first, None), *hops, (last, None)]
     return [
         (node, tuple(service for _, service in run if service is not None))
         for node, run in groupby(places, key=lambda place: place[0])
@@ -88,14 +88,16 @@ def _stops(
 def _visits(
     lab: Lab, routing: Routing, stops: Sequence[tuple[str, tuple[str, ...]]]
 ) -> Iterator[Visit]:
-    index, arrives = FIRST_INDEX, None
+    index = FIRST_INDEX
+    arrives: str | None = None
     for (node, services), after in zip(stops, [*stops[1:], None], strict=True):
         way = routing.links_between(node, after[0]) if after else []
         yield Visit(node, services, arrives, index, way[0] if way else None)
         index -= len(services)
-        for link, onward in zip(way, way[1:], strict=False):
-            node = lab.links[link].far(node).node
-            yield Visit(node, (), link, index, onward)
+        near = node
+        for link, onward in pairwise(way):
+            near = lab.links[link].far(near).node
+            yield Visit(near, (), link, index, onward)
         arrives = way[-1] if way else None
 
 

@@ -41,8 +41,11 @@ def phases(old: File, new: File) -> Phases:
 def _both(main: File, other: File) -> dict[str, Json]:
     """All of `main`, and of `other` what takes packets from links."""
     chains = {chain["name"]: dict(chain) for chain in main.get("chains", [])}
-    for chain in other.get("chains", []):
-        _add(chains, chain)
+    others = {chain["name"]: chain for chain in other.get("chains", [])}
+    for chain in others.values():
+        if _from_link(chain):
+            _add(chains, chain)
+            _add_way_back(chains, others.get(chain.get("returns")))
     return {
         **main,
         "services": {**other.get("services", {}), **main.get("services", {})},
@@ -52,14 +55,19 @@ def _both(main: File, other: File) -> dict[str, Json]:
 
 
 def _add(chains: dict[str, dict[str, Any]], chain: Mapping[str, Any]) -> None:
-    if not _from_link(chain):
-        return
     version = {key: chain[key] for key in _VERSION_KEYS if key in chain}
     known = chains.get(chain["name"])
     if known is None:
         chains[chain["name"]] = dict(chain)
     elif version != {key: known[key] for key in _VERSION_KEYS if key in known}:
         known["also"] = [version]
+
+
+def _add_way_back(chains: dict[str, dict[str, Any]], chain: Mapping[str, Any] | None) -> None:
+    """The way back of what comes by links; packets do not enter it by itself."""
+    if chain is not None and chain["name"] not in chains:
+        closed = {key: value for key, value in chain.items() if key not in ("match", "priority")}
+        chains[chain["name"]] = closed
 
 
 def _from_link(chain: Mapping[str, Any]) -> bool:

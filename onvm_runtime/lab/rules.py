@@ -5,14 +5,14 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator
+from itertools import pairwise
 
+from onvm_runtime.chains import limits
 from onvm_runtime.chains.document import Problems
 from onvm_runtime.chains.problem import suggest
 from onvm_runtime.lab import lanes
 from onvm_runtime.lab.routing import Routing
 from onvm_runtime.lab.spec import End, Endpoint, Lab, LabChain
-
-LANES = 32  # ways of one chain, at the most
 
 Found = Iterator[tuple[str, str]]
 
@@ -32,14 +32,15 @@ def _ends(lab: Lab) -> Iterator[tuple[str, End]]:
             yield f"links.{link.name}.ends[{n}]", end
 
 
-def _endpoints(lab: Lab) -> Iterator[tuple[str, Endpoint]]:
+def _named_ports(lab: Lab) -> Iterator[tuple[str, End | Endpoint]]:
+    yield from _ends(lab)
     for index, chain in enumerate(lab.chains):
         yield f"chains[{index}].ingress", chain.ingress
         yield f"chains[{index}].egress", chain.egress
 
 
 def _unknown_places(lab: Lab) -> Found:
-    for key, place in (*_ends(lab), *_endpoints(lab)):
+    for key, place in _named_ports(lab):
         if place.node and place.node not in lab.nodes:
             yield f"{key}.node", f"no node {place.node!r}; {suggest(place.node, lab.nodes)}"
         elif place.node and place.port and place.port not in lab.nodes[place.node]:
@@ -121,7 +122,7 @@ def _unreachable(lab: Lab) -> Found:
     routing = Routing(lab.links)
     for index, chain in enumerate(lab.chains):
         steps = [(chain.ingress.node,), *(hop.nodes for hop in chain.path), (chain.egress.node,)]
-        for n, (here, there) in enumerate(zip(steps, steps[1:], strict=False)):
+        for n, (here, there) in enumerate(pairwise(steps)):
             cut = [
                 f"{a} to {b}" for a in here for b in there if a and b and not routing.joined(a, b)
             ]
@@ -133,10 +134,10 @@ def _unreachable(lab: Lab) -> Found:
 def _too_many_lanes(lab: Lab) -> Found:
     for index, chain in enumerate(lab.chains):
         ways = lanes.count(chain)
-        if ways > LANES:
+        if ways > limits.LANES:
             yield (
                 f"chains[{index}].path",
-                f"its replicas on several nodes make {ways} ways, more than {LANES}: "
+                f"its replicas on several nodes make {ways} ways, more than {limits.LANES}: "
                 "use numbers of replicas that have common divisors",
             )
 

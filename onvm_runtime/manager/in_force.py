@@ -4,11 +4,11 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Collection
+from collections.abc import Collection, Iterable, Iterator
 from dataclasses import replace
 from typing import Any
 
-from onvm_runtime.chains import Plan, PlannedRule
+from onvm_runtime.chains import Egress, Plan, PlannedRule, PlannedSpread
 from onvm_runtime.control import Control
 
 
@@ -77,16 +77,35 @@ def deployable(plan: Plan, ports: Collection[str]) -> tuple[Plan, list[str]]:
 
     A chain is left out in both directions, so that its ids keep one meaning.
     """
-    withheld = {chain.name for chain in plan.chains if chain.egress not in ports}
+    links = tuple(link for link in plan.links if link.port in ports)
+    ways = {*ports, *(link.name for link in links)}
+    withheld = {chain.name for chain in plan.chains if _way(chain.egress) not in ways}
     chains = tuple(chain for chain in plan.chains if chain.name not in withheld)
-    ids = {chain.id for chain in chains}
+    spreads = tuple(_reduced(plan.spreads, {chain.id for chain in chains}))
+    ids = {chain.id for chain in chains} | {spread.id for spread in spreads}
     part = replace(
         plan,
         chains=chains,
         rules=tuple(rule for rule in plan.rules if rule.chain in ids and _fits(rule, ports)),
         default_chain=plan.default_chain if plan.default_chain in ids else None,
+        links=links,
+        spreads=spreads,
+        arrivals=tuple(one for one in plan.arrivals if one.chain in ids and one.link in ways),
     )
     return part, sorted(withheld)
+
+
+def _way(egress: Egress) -> str:
+    return egress if isinstance(egress, str) else egress.link
+
+
+def _reduced(spreads: Iterable[PlannedSpread], ids: Collection[int]) -> Iterator[PlannedSpread]:
+    """The spreads over what is left of their lanes."""
+    for spread in spreads:
+        lanes = tuple(lane for lane in spread.lanes if lane in ids)
+        backup = tuple(lane for lane in spread.backup if lane in ids)
+        if lanes or backup:
+            yield replace(spread, lanes=lanes, backup=backup)
 
 
 def _fits(rule: PlannedRule, ports: Collection[str]) -> bool:

@@ -155,7 +155,8 @@ class Rollouts:
     def _need_ports(self, spec: LabSpec) -> None:
         """Refuses chains whose ports are not open: they could not work."""
         needed = {match.port for chain in spec.chains for match in chain.match}
-        needed |= {chain.egress for chain in spec.chains}
+        needed |= {chain.egress for chain in spec.chains if isinstance(chain.egress, str)}
+        needed |= {link.port for link in spec.links.values()}
         for name, error in self._ports.errors.items():
             if name in needed:
                 raise Conflict(f"port {name} is not open: {error}")

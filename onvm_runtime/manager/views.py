@@ -134,7 +134,7 @@ def _chain(node: Node, plan: Plan, shown: dict[str, Any]) -> models.ChainStatus:
         id=shown["id"],
         reverse=shown["reverse"],
         path=list(path),
-        egress=planned.egress if planned else None,
+        egress=str(planned.egress) if planned else None,
         default=shown["id"] == plan.default_chain,
         draining=shown.get("draining", False),
         withheld=shown["name"] in node.in_force.withheld,

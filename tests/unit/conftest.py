@@ -22,6 +22,7 @@ from typing import Any
 import pytest
 
 from onvm_runtime._control import ffi, lib
+from onvm_runtime.control import ABI
 
 HEADER = struct.Struct("=III")
 
@@ -37,7 +38,7 @@ def memfd(content: bytes, seals: int = fcntl.F_SEAL_SHRINK | fcntl.F_SEAL_GROW) 
 def counters(kind: str) -> Any:
     """An empty struct of counters, `kind` node or nf, with the right magic and ABI."""
     region = ffi.new(f"struct onvm_{kind}_counters *")
-    region.magic, region.abi = lib.ONVM_COUNTERS_MAGIC, lib.ONVM_ABI_VERSION
+    region.magic, region.abi = lib.ONVM_COUNTERS_MAGIC, ABI
     return region
 
 
@@ -156,13 +157,10 @@ class StandIn:
             os.close(fd)
 
     def _op_hello(self, request: dict[str, Any]) -> Any:
-        if request["abi"] != lib.ONVM_ABI_VERSION:
-            raise Refused(
-                f"the manager speaks ABI {request['abi']}, this data plane {lib.ONVM_ABI_VERSION}"
-            )
-        versions = {"abi": lib.ONVM_ABI_VERSION, "version": "0.1.0", "dpdk": "stand-in"}
-        sizes = {"hugepages": True, "buffers": 1024, "buffer_size": 2304}
-        return {**versions, **sizes, "pid": self.pid}, None
+        if request["abi"] != ABI:
+            raise Refused(f"the manager speaks ABI {request['abi']}, this data plane {ABI}")
+        identity = {"abi": ABI, "pid": self.pid, "version": "0.1.0", "dpdk": "stand-in"}
+        return {**identity, "hugepages": True, "buffers": 1024, "buffer_size": 2304}, None
 
     def _op_events(self, _: dict[str, Any]) -> Any:
         return {}, None

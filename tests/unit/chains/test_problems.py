@@ -70,7 +70,7 @@ CASES = [
     (
         "a list in place of the lab",
         "- chains\n",
-        [(1, "", "must be a mapping with services, chains, default")],
+        [(1, "", "must be a mapping with services, links, chains, default")],
     ),
     (
         "an unknown key of the lab",

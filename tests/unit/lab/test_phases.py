@@ -1,0 +1,92 @@
+# SPDX-License-Identifier: BSD-3-Clause
+"""What every node has while a lab changes from one state to another."""
+
+from __future__ import annotations
+
+from itertools import pairwise
+
+import pytest
+
+from onvm_runtime.chains import Catalogue, check, compile_plan
+from onvm_runtime.chains.document import write
+from onvm_runtime.lab import compile_lab, load, phases
+
+NODES = {"a": ("client", "east"), "b": ("west", "server")}
+START = """
+links: {ab: {ends: [{node: a, port: east}, {node: b, port: west}]}}
+services:
+  near: {nf: forward, on: a}
+  far: {nf: forward, on: b}
+  other: {nf: forward, on: b}
+chains:
+  - name: web
+    ingress: {node: a, port: client}
+    egress: {node: b, port: server}
+    bidirectional: true
+    path: """
+CATALOGUE = Catalogue.load(
+    [("forward/nf.yml", "{name: forward, summary: Passes on., parameters: {type: object}}")]
+)
+EMPTY = {"services": {}, "links": {}, "chains": []}
+
+
+def files(path: str):
+    return compile_lab(load(START + path, "lab.yml", NODES, {}))
+
+
+OLD, NEW = files("[near, far]"), files("[near, other]")
+
+
+def tags(file, words: str) -> set[int]:
+    """Path ids that a file waits for (`match`) or sends under (`egress`)."""
+    found = set()
+    for chain in file["chains"]:
+        for version in (chain, *chain.get("also", [])):
+            ways = version.get("match", []) if words == "match" else [version.get("egress")]
+            found |= {way["path_id"] for way in ways if isinstance(way, dict) and "link" in way}
+    return found
+
+
+@pytest.mark.parametrize("node", NODES)
+def test_both_versions_are_awaited_before_anybody_sends_the_new_one(node):
+    step = phases(OLD[node], NEW[node])
+    both = tags(OLD[node], "match") | tags(NEW[node], "match")
+    assert tags(step.prepare, "match") == tags(step.switch, "match") == both
+    assert step.retire == NEW[node]
+
+
+def test_packets_enter_the_old_chain_until_the_switch_and_the_new_one_from_then_on():
+    step = phases(OLD["a"], NEW["a"])
+    assert entry(step.prepare) == entry(OLD["a"])
+    assert entry(step.switch) == entry(NEW["a"])
+
+
+def entry(file):
+    chain = next(one for one in file["chains"] if one["name"] == "web")
+    return chain["match"], chain["egress"]
+
+
+@pytest.mark.parametrize("node", NODES)
+@pytest.mark.parametrize("phase", ["prepare", "switch", "retire"])
+@pytest.mark.parametrize(("old", "new"), [(OLD, NEW), ({"a": EMPTY, "b": EMPTY}, NEW),
+                                          (OLD, {"a": EMPTY, "b": EMPTY})])  # fmt: skip
+def test_every_phase_is_a_right_file(node, phase, old, new):
+    file = getattr(phases(old[node], new[node]), phase)
+    spec = check(write(file), "node.yml", CATALOGUE, NODES[node])
+    compile_plan(spec, None)
+
+
+def test_ids_stay_over_the_phases_so_that_no_packet_changes_its_chain():
+    step, plan, seen = phases(OLD["b"], NEW["b"]), None, []
+    for file in (OLD["b"], step.prepare, step.switch, step.retire):
+        plan = compile_plan(check(write(file), "b.yml", CATALOGUE, NODES["b"]), plan)
+        seen.append({(one.name, one.path, str(one.egress)): one.id for one in plan.chains})
+    for before, after in pairwise(seen):
+        assert all(after[key] == before[key] for key in before.keys() & after.keys())
+    from_links = [{key: one[key] for key in one if key[0] == "web"} for one in seen]
+    assert [len(one) for one in from_links] == [1, 2, 2, 1]
+    assert from_links[1] == from_links[2] == {**from_links[0], **from_links[3]}
+
+
+def test_nothing_changes_between_equal_states():
+    assert phases(OLD["a"], OLD["a"]).prepare == OLD["a"] == phases(OLD["a"], OLD["a"]).switch
