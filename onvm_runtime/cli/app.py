@@ -9,7 +9,7 @@ from typing import Annotated
 
 import typer
 
-from onvm_runtime.cli import chain, doctor_command, flows, nf, port, stats, status, version
+from onvm_runtime.cli import bench, chain, doctor_command, flows, nf, port, stats, status, version
 from onvm_runtime.cli.failure import CommandError, ExitCode
 from onvm_runtime.cli.session import SOCKET, Session
 
@@ -27,6 +27,7 @@ app.command("status")(status.status)
 app.command("stats")(stats.stats)
 app.command("flows")(flows.flows)
 app.command("doctor")(doctor_command.doctor)
+app.command("bench", context_settings=bench.PASS_ON)(bench.bench)
 app.command("version")(version.version)
 
 

@@ -1,0 +1,101 @@
+# SPDX-License-Identifier: BSD-3-Clause
+"""`onvm bench`: measures this machine, and reports."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import signal
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from rich.console import Console
+
+from tests.bench import machine, registry
+from tests.bench.failure import BenchError
+from tests.bench.figure import Finding, or_missing
+from tests.bench.registry import Benchmark
+from tests.bench.report import document, table
+from tests.bench.setting import Setting
+
+QUICK_SECONDS, SECONDS = 0.3, 1.0
+WIDE = 160  # columns where nobody watches
+
+
+def main(arguments: Sequence[str]) -> int:
+    """Returns the exit code: 0, or 1 with a sentence on standard error."""
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    try:
+        _run(_parser().parse_args(arguments))
+    except BenchError as error:
+        print(f"onvm bench: {error}", file=sys.stderr)
+        return 1
+    except KeyboardInterrupt:
+        return 130
+    return 0
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="onvm bench",
+        description="Measures the data plane beside dpdk-testpmd and a chain of DPDK processes.",
+        epilog="Benchmarks: " + ", ".join(b.name for b in registry.known()),
+    )
+    parser.add_argument("--quick", action="store_true", help="less than a minute")
+    parser.add_argument("--only", metavar="NAME", action="append", help="may be repeated")
+    parser.add_argument("--repeat", metavar="N", type=_positive, default=5, help="samples (5)")
+    parser.add_argument("--seconds", metavar="S", type=float, help="length of a sample")
+    parser.add_argument("--cores", metavar="LIST", help="CPUs, I/O first: 0-3,8 (all)")
+    parser.add_argument("--json", metavar="FILE", type=Path, help="write the figures for programs")
+    return parser
+
+
+def _positive(text: str) -> int:
+    if (number := int(text)) < 1:
+        raise argparse.ArgumentTypeError("must be at least 1")
+    return number
+
+
+def _run(options: argparse.Namespace) -> None:
+    build = Path(os.environ["ONVM_BUILD"])
+    chosen = _chosen(options.only)
+    about = machine.describe(build)
+    machine.refuse_unfit(build)
+    setting = Setting(
+        build=build,
+        cores=machine.cores(options.cores),
+        repeat=options.repeat,
+        seconds=options.seconds or (QUICK_SECONDS if options.quick else SECONDS),
+        quick=options.quick,
+    )
+    console = _console()
+    console.print(", ".join(f"{key}: {value}" for key, value in about.items()), soft_wrap=True)
+    findings: list[Finding] = []
+    for one in chosen:
+        found = list(or_missing(one.name, one.title, one.body(setting)))
+        console.print(table.draw(one.title, found))
+        findings += found
+    if options.json:
+        document.write(options.json, document.document(about, _told(setting), findings))
+
+
+def _chosen(names: Sequence[str] | None) -> list[Benchmark]:
+    known = {benchmark.name: benchmark for benchmark in registry.known()}
+    for name in names or ():
+        if name not in known:
+            raise BenchError(f"--only {name}: there are {', '.join(known)}")
+    return [benchmark for name, benchmark in known.items() if not names or name in names]
+
+
+def _told(setting: Setting) -> dict[str, object]:
+    return {
+        "cores": list(setting.cores),
+        "repeat": setting.repeat,
+        "seconds": setting.seconds,
+        "quick": setting.quick,
+    }
+
+
+def _console() -> Console:
+    return Console(markup=False, highlight=False, width=None if sys.stdout.isatty() else WIDE)

@@ -1,0 +1,2 @@
+# SPDX-License-Identifier: BSD-3-Clause
+"""Systems that forward packets: ours, and those that it is compared with."""

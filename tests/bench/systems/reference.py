@@ -1,0 +1,169 @@
+# SPDX-License-Identifier: BSD-3-Clause
+"""The reference chain: openNetVM's design, bare (see reference/reference.h)."""
+
+from __future__ import annotations
+
+import mmap
+import os
+import shutil
+import struct
+import subprocess
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+
+from tests.bench import processes
+from tests.bench.failure import BenchError
+from tests.bench.processes import wait_for
+from tests.bench.sampling import Count
+from tests.bench.setting import Placement, run_directory
+
+BUFFERS = 4095
+SLOTS = 4096  # of each ring: the whole pool fits into any, so that nothing is lost on the way
+MEMORY = "96"  # MB; all of it is taken at the start, for NFs that attach would wait for growth
+COUNTERS = struct.Struct("QQQ")  # struct reference_counters: ready, packets, dropped
+
+
+class Member:
+    """One process of the reference chain."""
+
+    def __init__(self, program: Path, arguments: list[str], file: Path, *own: str) -> None:
+        self._log = file.with_suffix(".log")
+        self._file = file
+        with self._log.open("wb") as log:
+            self._process = subprocess.Popen(
+                [program, *arguments, "--", file, *own], stdout=log, stderr=log
+            )
+        self.pid = self._process.pid
+        self._counters: mmap.mmap | None = None
+
+    def wait(self) -> None:
+        """Waits until it is in its loop; raises BenchError when it ends instead."""
+        wait_for(self._is_ready, f"a process of the reference chain runs: {self._said()}")
+
+    def packets(self) -> int:
+        """Packets that it has sent or handled."""
+        assert self._counters is not None
+        return int(COUNTERS.unpack_from(self._counters)[1])
+
+    def end(self) -> None:
+        """Ends it at once; the harness removes what it leaves."""
+        self._process.kill()
+        self._process.wait()
+
+    def _is_ready(self) -> bool:
+        if self._process.poll() is not None:
+            raise BenchError(f"the reference chain does not start: {self._said()}")
+        if self._counters is None and self._file.exists() and self._file.stat().st_size:
+            with self._file.open("rb") as file:
+                self._counters = mmap.mmap(file.fileno(), COUNTERS.size, prot=mmap.PROT_READ)
+        return self._counters is not None and COUNTERS.unpack_from(self._counters)[0] == 1
+
+    def _said(self) -> str:
+        return self._log.read_text(errors="replace").strip()
+
+
+class ReferenceChain:
+    """A manager and its NFs."""
+
+    name = "reference"
+
+    def __init__(self, manager: Member, nfs: list[Member]) -> None:
+        self.manager = manager
+        self.nfs = nfs
+
+    def count(self) -> Count:
+        """See sampling.System."""
+        return Count(
+            packets=self.manager.packets(),
+            io_cpu=processes.cpu_nanoseconds(self.manager.pid),
+            nf_cpu=sum(processes.cpu_nanoseconds(nf.pid) for nf in self.nfs),
+            handled=sum(nf.packets() for nf in self.nfs),
+        )
+
+    def pause(self) -> None:
+        """See sampling.System."""
+        processes.pause(self._pids())
+
+    def resume(self) -> None:
+        """See sampling.System."""
+        processes.resume(self._pids())
+
+    def _pids(self) -> list[int]:
+        return [*(nf.pid for nf in self.nfs), self.manager.pid]
+
+
+@contextmanager
+def reference_chain(build: Path, placement: Placement) -> Iterator[ReferenceChain]:
+    """A paused reference chain with one NF for each of the placement's CPUs."""
+    with ExitStack() as stack:
+        directory = stack.enter_context(run_directory())
+        eal = ["--no-pci", f"--huge-dir={stack.enter_context(huge_pages(directory))}"]
+        eal.append(f"--file-prefix={stack.enter_context(_file_prefix())}")
+        manager = _manager(build, eal, directory, placement)
+        stack.callback(manager.end)
+        manager.wait()
+        nfs = []
+        for i in range(len(placement.nfs)):
+            nfs.append(start_nf(build, eal, directory, placement, i))
+            stack.callback(nfs[-1].end)
+        for nf in nfs:
+            nf.wait()
+        chain = ReferenceChain(manager, nfs)
+        chain.pause()
+        yield chain
+
+
+def _manager(build: Path, eal: list[str], directory: Path, placement: Placement) -> Member:
+    return Member(
+        _program(build, "reference_manager"),
+        [*eal, f"--lcores=0@{placement.io}", "-m", MEMORY, "--socket-limit", MEMORY,
+         "--vdev=net_null0,size=64"],
+        directory / "manager",
+        str(len(placement.nfs)), str(BUFFERS), str(SLOTS),
+    )  # fmt: skip
+
+
+def start_nf(
+    build: Path, eal: list[str], directory: Path, placement: Placement, number: int
+) -> Member:
+    """Starts one NF; `number` counts from 0 along the chain."""
+    lcore = f"--lcores={number + 1}@{placement.nfs[number]}"
+    return Member(
+        _program(build, "reference_nf"),
+        [*eal, "--proc-type=secondary", lcore],
+        directory / f"nf{number}",
+        str(number),
+    )
+
+
+def _program(build: Path, name: str) -> Path:
+    program = build / "tests/bench/reference" / name
+    if not program.exists():
+        raise BenchError(f"{program} is not built: meson configure {build} -Dbench=true; ninja")
+    return program
+
+
+@contextmanager
+def huge_pages(directory: Path) -> Iterator[Path]:
+    """A hugetlbfs of our own, since secondaries need files to map; gone with the block."""
+    mount = directory / "huge"
+    mount.mkdir()
+    command = ["mount", "-t", "hugetlbfs", "onvm-bench", str(mount)]
+    done = subprocess.run(command, check=False, capture_output=True, text=True)
+    if done.returncode != 0:
+        raise BenchError(f"cannot mount huge pages: {done.stderr.strip()}")
+    try:
+        yield mount
+    finally:
+        subprocess.run(["umount", "--lazy", mount], check=True)
+
+
+@contextmanager
+def _file_prefix() -> Iterator[str]:
+    """A name for DPDK's files in its runtime directory, which go with the block."""
+    name = f"onvm-bench-{os.getpid()}"
+    try:
+        yield name
+    finally:
+        shutil.rmtree(Path("/var/run/dpdk", name), ignore_errors=True)
