@@ -1,0 +1,84 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+#include "liveness.h"
+
+static bool
+recent(uint64_t then, uint64_t now)
+{
+    return now - then <= PROBE_PATIENCE_MS;
+}
+
+/* The place of a way among those cut off, or behind all of them. */
+static unsigned
+find(const struct liveness *liveness, uint32_t way)
+{
+    unsigned i = 0;
+
+    while (i < liveness->cut_offs && liveness->cut_off[i].way != way)
+        i++;
+    return i;
+}
+
+static void
+note_cut_off(struct liveness *liveness, uint32_t way, uint64_t now)
+{
+    unsigned i = find(liveness, way);
+
+    if (i == ONVM_MAX_CHAINS)
+        return;
+    liveness->cut_off[i] = (struct cut_off){way, now};
+    if (i == liveness->cut_offs)
+        liveness->cut_offs++;
+}
+
+/* An echo that is longer than its own time away is not one of ours. */
+static void
+note_round_trip(struct liveness *liveness, const struct probe *probe, uint64_t clock)
+{
+    if (probe->echo != 0 && probe->echo <= clock && probe->held <= clock - probe->echo)
+        liveness->round_trip = clock - probe->echo - probe->held;
+}
+
+void
+liveness_hear(struct liveness *liveness, const struct probe *probe, uint64_t now, uint64_t clock)
+{
+    liveness->heard = true;
+    liveness->hears = probe->hears;
+    liveness->heard_at = now;
+    liveness->their_clock = probe->sent;
+    liveness->came_at = clock;
+    note_round_trip(liveness, probe, clock);
+    for (uint16_t i = 0; i < probe->count; i++)
+        note_cut_off(liveness, probe->cut_off[i], now);
+}
+
+bool
+liveness_hears(const struct liveness *liveness, uint64_t now)
+{
+    return liveness->heard && recent(liveness->heard_at, now);
+}
+
+bool
+liveness_up(const struct liveness *liveness, uint64_t now)
+{
+    return liveness->hears && liveness_hears(liveness, now);
+}
+
+bool
+liveness_cut_off(const struct liveness *liveness, uint32_t way, uint64_t now)
+{
+    unsigned i = find(liveness, way);
+
+    return i < liveness->cut_offs && recent(liveness->cut_off[i].told_at, now);
+}
+
+bool
+liveness_expire(struct liveness *liveness, uint64_t now)
+{
+    unsigned kept = 0, before = liveness->cut_offs;
+
+    for (unsigned i = 0; i < before; i++)
+        if (recent(liveness->cut_off[i].told_at, now))
+            liveness->cut_off[kept++] = liveness->cut_off[i];
+    liveness->cut_offs = kept;
+    return kept != before;
+}

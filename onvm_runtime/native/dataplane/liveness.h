@@ -1,0 +1,49 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * What the probes of a link's other end tell (probe.h): whether the link is up, how
+ * long a way it is, and which ways behind it are cut off.  Times of day are
+ * milliseconds (`now`) and nanoseconds (`clock`) of clocks of our own.  No DPDK in here.
+ */
+#ifndef ONVM_DATAPLANE_LIVENESS_H
+#define ONVM_DATAPLANE_LIVENESS_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "../protocol/abi.h"
+#include "probe.h"
+
+/* A way behind the link, by path id and index as in a probe. */
+struct cut_off {
+    uint32_t way;
+    uint64_t told_at;
+};
+
+struct liveness {
+    bool heard; /* at all */
+    bool hears; /* the other end said that it hears us */
+    uint64_t heard_at;
+    uint64_t their_clock; /* of their last probe */
+    uint64_t came_at;     /* by our clock */
+    uint64_t round_trip;  /* ns, of the last probe that had an echo; 0: none had */
+    unsigned cut_offs;
+    struct cut_off cut_off[ONVM_MAX_CHAINS];
+};
+
+/* Takes note of a probe that came at `clock`. */
+void liveness_hear(struct liveness *liveness, const struct probe *probe, uint64_t now,
+                   uint64_t clock);
+
+/* Whether something came in lately, whatever the other end hears. */
+bool liveness_hears(const struct liveness *liveness, uint64_t now);
+
+/* Whether packets pass in both directions. */
+bool liveness_up(const struct liveness *liveness, uint64_t now);
+
+/* Whether the other end said lately that it cannot pass on what comes by this way. */
+bool liveness_cut_off(const struct liveness *liveness, uint32_t way, uint64_t now);
+
+/* Forgets cut-offs that were not repeated; whether there were any. */
+bool liveness_expire(struct liveness *liveness, uint64_t now);
+
+#endif
