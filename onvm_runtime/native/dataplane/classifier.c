@@ -210,6 +210,14 @@ classifier_flows_of_era(const struct classifier *classifier, unsigned era)
 }
 
 void
+classifier_each_flow(const struct classifier *classifier,
+                     void (*visit)(void *context, const struct flow_target *target),
+                     void *context)
+{
+    flow_table_each(classifier->flows, visit, context);
+}
+
+void
 classifier_clear(struct classifier *classifier)
 {
     flow_table_clear(classifier->flows);

@@ -30,6 +30,7 @@
 #include "failure.h"
 
 struct classifier;
+struct flow_target;
 struct ruleset;
 
 /* Where one frame goes. */
@@ -83,6 +84,11 @@ void classifier_set_lasting(struct classifier *classifier, const bool *lasting);
 
 /* Flows of an era.  Any thread may ask. */
 uint32_t classifier_flows_of_era(const struct classifier *classifier, unsigned era);
+
+/* Visits every flow, as flow_table_each does. */
+void classifier_each_flow(const struct classifier *classifier,
+                          void (*visit)(void *context, const struct flow_target *target),
+                          void *context);
 
 /* Forgets every flow. */
 void classifier_clear(struct classifier *classifier);

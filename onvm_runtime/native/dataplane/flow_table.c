@@ -227,6 +227,15 @@ era_of(uint16_t target)
     return target >> ERA_SHIFT & (ONVM_ERAS - 1);
 }
 
+static inline struct flow_target
+target_of(uint16_t word, uint32_t flow)
+{
+    return (struct flow_target){.flow = flow,
+                                .id = word & (ONVM_MAX_CHAINS - 1),
+                                .era = era_of(word),
+                                .is_return = (word & IS_RETURN) != 0};
+}
+
 static inline uint16_t
 target_word(struct flow_target target)
 {
@@ -244,10 +253,7 @@ flow_table_find(struct flow_table *table, const struct frame_fields *fields, uin
         return false;
     if (bucket->seen[way] != now) /* spares the line a write */
         bucket->seen[way] = now;
-    target->flow = bucket->entry[way].flow;
-    target->id = bucket->target[way] & (ONVM_MAX_CHAINS - 1);
-    target->era = era_of(bucket->target[way]);
-    target->is_return = (bucket->target[way] & IS_RETURN) != 0;
+    *target = target_of(bucket->target[way], bucket->entry[way].flow);
     return true;
 }
 
@@ -304,6 +310,23 @@ flow_table_put(struct flow_table *table, const struct frame_fields *fields, uint
     bucket->entry[way].generation = target.is_return ? 0 : table->generation;
     memcpy(bucket->entry[way].macs, fields->destination_mac, FRAME_MACS);
     return target.era;
+}
+
+void
+flow_table_each(const struct flow_table *table,
+                void (*visit)(void *context, const struct flow_target *target), void *context)
+{
+    for (uint64_t i = 0; i < (uint64_t)(table->mask + 1ull) * WAYS; i++) {
+        const struct flow_bucket *bucket = &table->bucket[i / WAYS];
+        unsigned way = i % WAYS;
+        struct flow_target target;
+
+        if (__atomic_load_n(&bucket->signature[way], __ATOMIC_RELAXED) == 0)
+            continue;
+        target = target_of(__atomic_load_n(&bucket->target[way], __ATOMIC_RELAXED),
+                           __atomic_load_n(&bucket->entry[way].flow, __ATOMIC_RELAXED));
+        visit(context, &target);
+    }
 }
 
 void

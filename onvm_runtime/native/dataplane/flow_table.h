@@ -68,6 +68,14 @@ bool flow_table_find(struct flow_table *table, const struct frame_fields *fields
 uint8_t flow_table_put(struct flow_table *table, const struct frame_fields *fields, uint32_t place,
                        uint32_t now, struct flow_target target);
 
+/*
+ * Visits the target of every entry.  Any thread may: it does not hold up the writer, and so
+ * may miss an entry that changes meanwhile, or see half of two.
+ */
+void flow_table_each(const struct flow_table *table,
+                     void (*visit)(void *context, const struct flow_target *target),
+                     void *context);
+
 /* Forgets all rule entries, at once. */
 void flow_table_forget_rules(struct flow_table *table);
 

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* From ports into the first NF of a chain. */
+#include "../protocol/routes.h"
 #include "worker.h"
 
 /* Packets of one chain in a row are counted together. */
@@ -66,6 +67,14 @@ hand_out(struct worker *worker, struct outlet *outlet, const struct port *port,
     worker->path[result->chain].in_flight++;
 }
 
+static inline uint16_t
+entrance(const struct worker *worker, uint16_t service, const struct classification *result)
+{
+    unsigned place = onvm_table_place(result->flow, onvm_era_flags(result->era));
+
+    return __atomic_load_n(&worker->entrance[service][place], __ATOMIC_RELAXED);
+}
+
 static void
 enter_chain(struct worker *worker, const struct port *port, struct rte_mbuf *frame,
             const struct classification *result)
@@ -82,7 +91,7 @@ enter_chain(struct worker *worker, const struct port *port, struct rte_mbuf *fra
         worker_drop(worker, result->chain, frame, ONVM_DROP_backpressure);
         return;
     }
-    nf = worker->bucket[path->service][result->flow % ONVM_BUCKETS];
+    nf = entrance(worker, path->service, result);
     if (nf == WORKER_NO_NF) {
         worker_drop(worker, result->chain, frame, ONVM_DROP_no_instance);
         return;

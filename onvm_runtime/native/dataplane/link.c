@@ -9,6 +9,7 @@
 
 #define EDGE_SLOTS 1024
 #define DRAIN_MS 1000
+#define OPEN_MS 1000
 
 struct link *
 link_find(const struct node *node, const struct nf *from, const struct nf *to)
@@ -102,6 +103,7 @@ link_open(struct node *node, struct nf *from, struct nf *to, struct failure *fai
     link->to_id = to->id;
     link->worker_made = from == NULL;
     link->wanted = true;
+    link->late_at = node_clock() + OPEN_MS;
     if (!claim_slots(link, failure) || !make_edge(link, failure)) {
         free(link);
         return NULL;
@@ -178,13 +180,15 @@ close_producer(struct node *node, struct link *link)
     session_close_edge(link->from, ONVM_EDGE_OUT, link->out_slot);
 }
 
-static bool
-empty(const struct link *link)
+/* Slots in use, by what both ends say; clamped, for they may lie. */
+static uint32_t
+filled(const struct link *link)
 {
     const struct onvm_edge *edge = link->edge.base;
+    uint32_t tail = __atomic_load_n(&edge->tail, __ATOMIC_ACQUIRE);
+    uint32_t count = __atomic_load_n(&edge->head, __ATOMIC_ACQUIRE) - tail;
 
-    return __atomic_load_n(&edge->head, __ATOMIC_ACQUIRE) ==
-           __atomic_load_n(&edge->tail, __ATOMIC_ACQUIRE);
+    return count < EDGE_SLOTS ? count : EDGE_SLOTS;
 }
 
 static void
@@ -204,7 +208,7 @@ advance(struct node *node, struct link *link)
         return;
     if (link->drain_by == 0)
         link->drain_by = node_clock() + DRAIN_MS;
-    if (empty(link) || node_clock() >= link->drain_by)
+    if (filled(link) == 0 || node_clock() >= link->drain_by)
         close_consumer(link);
 }
 
@@ -214,6 +218,28 @@ release(struct node *node, struct link *link)
     reclaim_edge(node, link->edge.base, EDGE_SLOTS, link->to_id, link->consumer_died);
     shared_close(&link->edge);
     free(link);
+}
+
+uint32_t
+link_waiting(const struct node *node, const struct nf *nf)
+{
+    uint32_t waiting = 0;
+
+    for (const struct link *link = node->links; link != NULL; link = link->next)
+        if (link->to == nf)
+            waiting += filled(link);
+    return waiting;
+}
+
+bool
+link_mark_late(struct node *node)
+{
+    bool marked = false;
+
+    for (struct link *link = node->links; link != NULL; link = link->next)
+        if (link_opening(link) && node_clock() >= link->late_at)
+            marked = link->late = true;
+    return marked;
 }
 
 void

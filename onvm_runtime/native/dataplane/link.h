@@ -43,6 +43,8 @@ struct link {
     bool wanted;
     bool consumer_died; /* its first burst may live on: leave it to the sweep */
     bool worker_made;   /* its producer is the worker */
+    bool late;          /* its ends take too long to open: nobody waits for it any more */
+    uint64_t late_at;
     enum link_end producer;
     enum link_end consumer;
     uint16_t out_slot; /* in the producer's table */
@@ -56,6 +58,14 @@ struct link *link_find(const struct node *node, const struct nf *from, const str
 /* Makes a link and begins to open its ends; NULL with the reason. */
 struct link *link_open(struct node *node, struct nf *from, struct nf *to, struct failure *failure);
 
+/* Whether it is about to become usable. */
+static inline bool
+link_opening(const struct link *link)
+{
+    return link->wanted && !link->late &&
+           (link->producer != LINK_OPEN || link->consumer != LINK_OPEN);
+}
+
 static inline bool
 link_usable(const struct link *link)
 {
@@ -67,6 +77,12 @@ bool link_acknowledge(struct node *node, struct nf *nf, uint32_t role, uint32_t 
 
 /* The NF's session ended: its ends are gone. */
 void link_forget_nf(struct node *node, struct nf *nf);
+
+/* Descriptors that wait in the input edges of an NF. */
+uint32_t link_waiting(const struct node *node, const struct nf *nf);
+
+/* Gives up waiting for links whose ends do not open; whether there was a new one. */
+bool link_mark_late(struct node *node);
 
 /* Takes unwanted links further down, and releases those that are finished. */
 void link_advance_all(struct node *node);

@@ -11,6 +11,7 @@
 
 #include "control.h"
 #include "eal.h"
+#include "eras.h"
 #include "link.h"
 #include "memory.h"
 #include "nf.h"
@@ -74,7 +75,9 @@ tick(void *context)
     struct daemon *daemon = context;
     struct node *node = &daemon->node;
 
+    node->wiring_stale |= link_mark_late(node);
     rewire(node);
+    eras_age(node);
     link_advance_all(node);
     plan_advance(node);
     nf_advance_leaving(node);
@@ -141,6 +144,7 @@ start(struct daemon *daemon, struct failure *failure)
         return false;
     node_counters(node)->buffers = node->region.buffers;
     daemon->sweep = sweep_new(node->region.indices, failure);
+    eras_open(node);
     return daemon->sweep != NULL &&
            worker_open(&node->worker, &node->region, node_counters(node), options->flows,
                        options->poll, failure);

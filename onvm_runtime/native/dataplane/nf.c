@@ -14,11 +14,14 @@
 #define LEAVE_MS 2000
 #define STOP_MS 1000
 
+#define WEIGHT_MAX 1000
+
 struct expectation {
     const char *name, *service;
     json_t *parameters, *branches;
     int uid, gid;
     int dedicated;
+    int weight, stateful;
 };
 
 const char *
@@ -50,16 +53,19 @@ read_expectation(json_t *request, struct expectation *wanted, struct failure *fa
     const char *op;
     json_error_t error;
 
-    if (json_unpack_ex(request, &error, JSON_STRICT, "{s:s, s:s, s:s, s:o, s:o, s:i, s:i, s:b}",
+    if (json_unpack_ex(request, &error, JSON_STRICT, "{s:s, s:s, s:s, s:o, s:o, s:i, s:i, s:b, s?i, s?b}",
                        "op", &op, "name", &wanted->name, "service", &wanted->service, "parameters",
                        &wanted->parameters, "branches", &wanted->branches, "uid", &wanted->uid,
-                       "gid", &wanted->gid, "dedicated", &wanted->dedicated) != 0)
+                       "gid", &wanted->gid, "dedicated", &wanted->dedicated, "weight",
+                       &wanted->weight, "stateful", &wanted->stateful) != 0)
         return fail(failure, "nf.expect: %s", error.text);
     if (!node_name_valid(wanted->name) || !node_name_valid(wanted->service))
         return fail(failure, "nf.expect: '%s' or '%s' cannot be a name", wanted->name,
                     wanted->service);
     if (!json_is_object(wanted->parameters))
         return fail(failure, "NF %s: parameters must be an object", wanted->name);
+    if (wanted->weight < 0 || wanted->weight > WEIGHT_MAX)
+        return fail(failure, "NF %s: its weight must be from 0 to %d", wanted->name, WEIGHT_MAX);
     return check_branches(wanted, failure);
 }
 
@@ -142,7 +148,7 @@ check_known(const struct nf *nf, const struct expectation *wanted, struct failur
 struct nf *
 nf_expect(struct node *node, json_t *request, struct failure *failure)
 {
-    struct expectation wanted;
+    struct expectation wanted = {.weight = 1};
     struct nf *nf;
 
     if (!read_expectation(request, &wanted, failure))
@@ -150,14 +156,48 @@ nf_expect(struct node *node, json_t *request, struct failure *failure)
     nf = node_nf(node, wanted.name);
     if (nf != NULL && !check_known(nf, &wanted, failure))
         return NULL;
-    if (nf != NULL && same_wishes(nf, &wanted))
-        return nf;
     if (nf == NULL && (nf = new_nf(node, &wanted, failure)) == NULL)
         return NULL;
-    adopt_wishes(nf, &wanted);
-    session_configure(nf);
+    nf->weight = (uint32_t)wanted.weight;
+    node->service[nf->service].stateful = wanted.stateful;
+    if (!same_wishes(nf, &wanted)) {
+        adopt_wishes(nf, &wanted);
+        session_configure(nf);
+    }
     wiring_refresh(node);
     return nf;
+}
+
+static bool
+check_weights(const struct node *node, json_t *weights, struct failure *failure)
+{
+    const char *name;
+    json_t *weight;
+
+    if (!json_is_object(weights))
+        return fail(failure, "nf.weigh: weights must be an object");
+    json_object_foreach(weights, name, weight) {
+        if (node_nf(node, name) == NULL)
+            return fail(failure, "there is no NF %s", name);
+        if (!json_is_integer(weight) || json_integer_value(weight) < 0 ||
+            json_integer_value(weight) > WEIGHT_MAX)
+            return fail(failure, "NF %s: its weight must be from 0 to %d", name, WEIGHT_MAX);
+    }
+    return true;
+}
+
+bool
+nf_weigh(struct node *node, json_t *weights, struct failure *failure)
+{
+    const char *name;
+    json_t *weight;
+
+    if (!check_weights(node, weights, failure))
+        return false;
+    json_object_foreach(weights, name, weight)
+        node_nf(node, name)->weight = (uint32_t)json_integer_value(weight);
+    wiring_refresh(node);
+    return true;
 }
 
 bool

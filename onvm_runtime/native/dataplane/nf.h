@@ -10,6 +10,9 @@ const char *nf_state_name(enum nf_state state);
 /* Carries out nf.expect: a new NF, or new parameters for a known one.  NULL: nothing changed. */
 struct nf *nf_expect(struct node *node, json_t *request, struct failure *failure);
 
+/* Gives NFs other weights, {name: weight}, all at once. */
+bool nf_weigh(struct node *node, json_t *weights, struct failure *failure);
+
 /* Begins to remove an NF; the answer goes to `asker` when it is gone. */
 bool nf_forget(struct node *node, json_t *request, struct asker asker, struct failure *failure);
 

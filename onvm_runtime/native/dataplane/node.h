@@ -15,6 +15,7 @@
 
 #include "../protocol/counters.h"
 #include "../protocol/routes.h"
+#include "balance.h"
 #include "loop.h"
 #include "options.h"
 #include "port.h"
@@ -33,6 +34,7 @@ struct asker {
 struct service {
     char name[ONVM_NAME_MAX]; /* "": free */
     json_t *branches;         /* names of services; index = argument of TO */
+    bool stateful;            /* its instances know their flows, which therefore stay */
 };
 
 enum nf_state {
@@ -49,7 +51,9 @@ struct nf {
     uint16_t service;
     uint32_t seed; /* of its name, for rendezvous */
     enum nf_state state;
+    uint32_t weight; /* its share of new flows among its service's instances */
     bool ready;   /* its routes are complete, so others may send to it */
+    bool joined;  /* and those who send to its service can reach it */
     bool leaving; /* nf.forget: gets no new packets, then STOP */
     bool stopping; /* it was told STOP */
     uint64_t leave_by;
@@ -79,6 +83,15 @@ struct chain {
     json_t *text;        /* as it came in the plan */
 };
 
+/* Of which eras flows may still be (eras.c). */
+struct eras {
+    bool vacant[ONVM_ERAS];
+    uint32_t quiet_at[ONVM_ERAS]; /* worker's clock when its last flow was seen to be gone; 0: not */
+    uint8_t told;                 /* the era that the worker begins flows in */
+    bool lasting[ONVM_MAX_CHAINS]; /* chains with a stateful service, as the worker knows them */
+    uint16_t entrance[ONVM_MAX_SERVICES][ONVM_ERAS * ONVM_BUCKETS]; /* worker.h */
+};
+
 struct link;
 struct plan;
 struct control;
@@ -96,6 +109,8 @@ struct node {
     struct nf *nf[ONVM_MAX_NFS];
     struct chain *chain[ONVM_MAX_CHAINS];
     uint16_t default_chain;
+    struct balance balance;
+    struct eras eras;
     struct link *links;
     bool wiring_stale;        /* acknowledgements came in since wiring_refresh */
     uint64_t wired_at;

@@ -6,6 +6,7 @@
 #include <unistd.h>
 
 #include "control.h"
+#include "eras.h"
 #include "nf.h"
 #include "plan.h"
 #include "question.h"
@@ -174,6 +175,27 @@ forget(const struct call *call, struct failure *failure)
 }
 
 static bool
+weigh(const struct call *call, struct failure *failure)
+{
+    json_t *weights = json_object_get(call->request, "weights");
+
+    return nf_weigh(call->node, weights, failure) && answer(call, json_object(), -1);
+}
+
+static bool
+flows_of_nf(const struct call *call, struct failure *failure)
+{
+    const char *name = only_name(call, failure);
+    const struct nf *nf = name != NULL ? node_nf(call->node, name) : NULL;
+
+    if (name == NULL)
+        return false;
+    if (nf == NULL)
+        return fail(failure, "there is no NF %s", name);
+    return answer(call, json_pack("{s:I}", "flows", (json_int_t)eras_flows_of(call->node, nf)), -1);
+}
+
+static bool
 query(const struct call *call, struct failure *failure)
 {
     return question_ask(call->node, call->request, call->asker, failure);
@@ -234,6 +256,8 @@ static const struct {
     {"port.remove", port_remove},
     {"nf.expect", expect},
     {"nf.forget", forget},
+    {"nf.weigh", weigh},
+    {"nf.flows", flows_of_nf},
     {"nf.query", query},
     {"nf.counters", nf_counters},
     {"plan", plan},

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 #include "status.h"
 
+#include "link.h"
 #include "nf.h"
 
 static json_t *
@@ -19,9 +20,10 @@ static json_t *
 describe_nf(const struct nf *nf)
 {
     json_t *description =
-        json_pack("{s:s, s:i, s:s, s:s, s:b}", "name", nf->name, "id", (int)nf->id, "service",
-                  nf->node->service[nf->service].name, "state", nf_state_name(nf->state),
-                  "leaving", (int)nf->leaving);
+        json_pack("{s:s, s:i, s:s, s:s, s:b, s:i, s:i}", "name", nf->name, "id", (int)nf->id,
+                  "service", nf->node->service[nf->service].name, "state",
+                  nf_state_name(nf->state), "leaving", (int)nf->leaving, "weight",
+                  (int)nf->weight, "waiting", (int)link_waiting(nf->node, nf));
 
     if (nf->state != NF_EXPECTED) {
         json_object_set_new(description, "module", json_string(nf->module));
@@ -38,6 +40,18 @@ describe_chain(const struct node *node, const struct chain *chain)
     return json_pack("{s:i, s:s, s:b, s:b, s:I}", "id", (int)chain->id, "name", chain->name,
                      "reverse", (int)chain->reverse, "draining", (int)chain->draining, "in_flight",
                      in_flight);
+}
+
+static json_t *
+describe_eras(const struct node *node)
+{
+    json_t *flows = json_array();
+
+    for (unsigned era = 0; era < ONVM_ERAS; era++)
+        json_array_append_new(
+            flows, json_integer(classifier_flows_of_era(node->worker.classifier, era)));
+    return json_pack("{s:i, s:o, s:I}", "now", (int)node->balance.era, "flows", flows, "moved",
+                     (json_int_t)node->balance.moved);
 }
 
 /* The worker brings its counters up to date only now and then; this asks it to. */
@@ -68,8 +82,8 @@ status_describe(struct node *node)
         if (node->chain[i] != NULL)
             json_array_append_new(chains, describe_chain(node, node->chain[i]));
     worker_call(&node->worker, read_buffers, &buffers);
-    description = json_pack("{s:o, s:o, s:o, s:o}", "ports", ports, "nfs", nfs, "chains", chains,
-                            "buffers", buffers);
+    description = json_pack("{s:o, s:o, s:o, s:o, s:o}", "ports", ports, "nfs", nfs, "chains",
+                            chains, "buffers", buffers, "eras", describe_eras(node));
     if (node->default_chain != 0)
         json_object_set_new(description, "default_chain", json_integer(node->default_chain));
     return description;

@@ -4,10 +4,14 @@
 #include <rte_log.h>
 #include <string.h>
 
+#include "eras.h"
 #include "link.h"
 #include "rendezvous.h"
 
 #define WORKER_ROW ONVM_MAX_SERVICES
+#define NOWHERE 0xffffu
+
+_Static_assert(NOWHERE == ONVM_NO_EDGE && NOWHERE == WORKER_NO_NF, "a table is filled for both");
 
 /* needs.edge[a][b]: instances of a send to instances of b.  The last row is the worker's. */
 struct needs {
@@ -133,20 +137,23 @@ unwant_needless(struct node *node, const struct needs *needs)
             link->wanted = receives(link->to) && needed(needs, link->from, link->to);
 }
 
-/* Whether edges from the NF to the service are on their way, and none is open yet. */
+/*
+ * Whether edges from the NF to the service are on their way, and none is open yet, or
+ * one of them is that to an instance which serves.
+ */
 static bool
 waits_for(const struct node *node, const struct nf *nf, uint16_t service)
 {
-    bool opening = false;
+    bool usable = false, opening = false, serving = false;
 
     for (const struct link *link = node->links; link != NULL; link = link->next) {
         if (!link->wanted || link->from != nf || link->to->service != service)
             continue;
-        if (link_usable(link))
-            return false;
-        opening = true;
+        usable |= link_usable(link);
+        opening |= !link_usable(link);
+        serving |= link_opening(link) && link->to->joined;
     }
-    return opening;
+    return serving || (opening && !usable);
 }
 
 /* Whether the NF could pass on what it got. */
@@ -166,30 +173,44 @@ struct reach {
     unsigned count;
     uint32_t seed[ONVM_MAX_NFS];
     uint16_t edge[ONVM_MAX_NFS]; /* out slot; for the worker the NF's id */
+    uint16_t edge_to[ONVM_MAX_NFS]; /* the same by the instance's id; NOWHERE: out of reach */
 };
 
 static void
 find_reach(const struct node *node, const struct nf *from, uint16_t service, struct reach *reach)
 {
     reach->count = 0;
+    memset(reach->edge_to, 0xff, sizeof(reach->edge_to));
     for (const struct link *link = node->links; link != NULL; link = link->next) {
         if (!link_usable(link) || link->from != from || link->to->service != service ||
             (!link->to->ready && (from == NULL || from->ready)))
             continue;
         reach->seed[reach->count] = link->to->seed;
-        reach->edge[reach->count++] = from != NULL ? link->out_slot : link->to_id;
+        reach->edge_to[link->to_id] = from != NULL ? link->out_slot : link->to_id;
+        reach->edge[reach->count++] = reach->edge_to[link->to_id];
     }
 }
 
-static void
-fill_table(const struct reach *reach, uint16_t none, uint16_t *table)
+/* The edge to whoever serves a bucket; while that one is out of reach, to another. */
+static uint16_t
+edge_for(const struct reach *reach, uint16_t instance, uint32_t bucket)
 {
-    for (uint32_t bucket = 0; bucket < ONVM_BUCKETS; bucket++) {
-        uint16_t edge = none;
-        if (reach->count > 0)
-            edge = reach->edge[rendezvous(bucket, reach->seed, reach->count)];
-        __atomic_store_n(&table[bucket], edge, __ATOMIC_RELEASE);
-    }
+    if (instance >= ONVM_MAX_NFS)
+        return NOWHERE;
+    if (reach->edge_to[instance] != NOWHERE || reach->count == 0)
+        return reach->edge_to[instance];
+    return reach->edge[rendezvous(bucket, reach->seed, reach->count)];
+}
+
+static void
+fill_table(const struct node *node, uint16_t service, const struct reach *reach, uint16_t *table)
+{
+    for (unsigned era = 0; era < ONVM_ERAS; era++)
+        for (uint32_t bucket = 0; bucket < ONVM_BUCKETS; bucket++) {
+            uint16_t instance = balance_instance(&node->balance, service, era, bucket);
+            uint16_t edge = edge_for(reach, instance, bucket);
+            __atomic_store_n(&table[era * ONVM_BUCKETS + bucket], edge, __ATOMIC_RELEASE);
+        }
 }
 
 static struct onvm_route
@@ -210,6 +231,15 @@ handles(struct node *node, uint16_t at, uint16_t service)
         return at == service;
     mark_hop(node, at, at_hop);
     return at_hop[service];
+}
+
+bool
+wiring_passes(struct node *node, const struct chain *chain, uint16_t service)
+{
+    for (unsigned hop = 0; hop < chain->hops; hop++)
+        if (handles(node, chain->service[hop], service))
+            return true;
+    return false;
 }
 
 static void
@@ -245,39 +275,62 @@ write_routes(struct node *node, const struct needs *needs, const struct nf *nf)
         if (!needs->edge[nf->service][service])
             continue;
         find_reach(node, nf, service, &reach);
-        fill_table(&reach, ONVM_NO_EDGE, routes->table[service]);
+        fill_table(node, service, &reach, routes->table[service]);
     }
     write_hops(node, nf, routes);
     write_branches(node, nf, routes);
 }
 
-struct buckets {
-    uint16_t service;
-    uint16_t table[ONVM_BUCKETS];
-};
-
 static void
-set_buckets(struct worker *worker, void *argument)
-{
-    const struct buckets *buckets = argument;
-
-    memcpy(worker->bucket[buckets->service], buckets->table, sizeof(buckets->table));
-}
-
-static void
-write_worker_buckets(struct node *node)
+write_entrances(struct node *node)
 {
     struct reach reach;
-    struct buckets buckets;
 
     for (uint16_t service = 0; service < ONVM_MAX_SERVICES; service++) {
         if (node->service[service].name[0] == '\0')
             continue;
         find_reach(node, NULL, service, &reach);
-        buckets.service = service;
-        fill_table(&reach, WORKER_NO_NF, buckets.table);
-        if (memcmp(buckets.table, node->worker.bucket[service], sizeof(buckets.table)) != 0)
-            worker_call(&node->worker, set_buckets, &buckets);
+        fill_table(node, service, &reach, node->eras.entrance[service]);
+    }
+}
+
+/* Whether anybody serves the service that the NF belongs to. */
+static bool
+served(const struct node *node, const struct nf *nf)
+{
+    for (unsigned i = 0; i < ONVM_MAX_NFS; i++)
+        if (node->nf[i] != NULL && node->nf[i]->service == nf->service && node->nf[i]->joined)
+            return true;
+    return false;
+}
+
+/* Whether somebody who may send to the NF cannot reach it yet. */
+static bool
+awaited(const struct node *node, const struct nf *nf)
+{
+    for (const struct link *link = node->links; link != NULL; link = link->next)
+        if (link->to == nf && link_opening(link) && (link->from == NULL || link->from->ready))
+            return true;
+    return false;
+}
+
+/*
+ * An instance joins its service when it is ready and all can reach it: they have to
+ * agree on who serves a flow.  Where nobody serves, there is nothing to agree on.
+ */
+static void
+join(struct node *node, const bool *ready)
+{
+    for (unsigned i = 0; i < ONVM_MAX_NFS; i++) {
+        struct nf *nf = node->nf[i];
+        if (nf == NULL)
+            continue;
+        nf->joined = nf->joined && receives(nf);
+    }
+    for (unsigned i = 0; i < ONVM_MAX_NFS; i++) {
+        struct nf *nf = node->nf[i];
+        if (nf != NULL && (nf->ready || ready[i]) && !nf->joined)
+            nf->joined = !served(node, nf) || !awaited(node, nf);
     }
 }
 
@@ -299,6 +352,8 @@ write_all_routes(struct node *node, const struct needs *needs)
             nf->ready = nf->ready && receives(nf);
         serves[i] = can_serve(node, needs, nf);
     }
+    join(node, serves);
+    eras_refresh(node);
     for (unsigned i = 0; i < ONVM_MAX_NFS; i++)
         if (sends(node->nf[i]) && !node->nf[i]->ready)
             write_routes(node, needs, node->nf[i]);
@@ -308,7 +363,8 @@ write_all_routes(struct node *node, const struct needs *needs)
     for (unsigned i = 0; i < ONVM_MAX_NFS; i++)
         if (sends(node->nf[i]))
             write_routes(node, needs, node->nf[i]);
-    write_worker_buckets(node);
+    write_entrances(node);
+    eras_begin(node);
 }
 
 void

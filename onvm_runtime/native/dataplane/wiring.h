@@ -13,6 +13,9 @@
 
 void wiring_refresh(struct node *node);
 
+/* Whether packets of the chain may pass the service: at a hop, or as a branch of one. */
+bool wiring_passes(struct node *node, const struct chain *chain, uint16_t service);
+
 /* Whether every edge that the chains need is open. */
 bool wiring_settled(const struct node *node);
 

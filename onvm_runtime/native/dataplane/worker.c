@@ -271,7 +271,6 @@ worker_open(struct worker *worker, struct region *region, struct onvm_node_count
     worker->poll = poll;
     worker->chain_limit = region->buffers / 2;
     worker->cycles_per_ms = rte_get_tsc_hz() / 1000;
-    memset(worker->bucket, 0xff, sizeof(worker->bucket));
     if (!open_doorbell(worker, failure) ||
         !ledger_open(&worker->ledger, region->indices, region->stride, failure))
         return false;

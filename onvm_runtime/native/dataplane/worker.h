@@ -88,7 +88,9 @@ struct worker {
     unsigned touched; /* outlets in `touched_list` */
     uint16_t touched_list[ONVM_MAX_NFS];
     struct outlet outlet[ONVM_MAX_NFS];
-    uint16_t bucket[ONVM_MAX_SERVICES][ONVM_BUCKETS]; /* NF id, or WORKER_NO_NF */
+    /* By service and onvm_table_place: NF id, or WORKER_NO_NF.  The control thread stores to it
+     * at any time, but names only NFs whose outlet is open. */
+    uint16_t (*entrance)[ONVM_ERAS * ONVM_BUCKETS];
 
     struct path path[ONVM_MAX_CHAINS];
 

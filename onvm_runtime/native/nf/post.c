@@ -17,14 +17,17 @@ drop(enum onvm_drop_reason reason)
 }
 
 static struct target
-follow_table(struct attachment *attachment, uint16_t table, uint32_t flow)
+follow_table(struct attachment *attachment, uint16_t table,
+             const struct onvm_descriptor *descriptor)
 {
     const struct onvm_routes *routes = attachment_routes(attachment);
     uint16_t edge;
 
     if (table >= ONVM_MAX_SERVICES)
         return drop(ONVM_DROP_no_route);
-    edge = __atomic_load_n(&routes->table[table][flow % ONVM_BUCKETS], __ATOMIC_ACQUIRE);
+    edge = __atomic_load_n(
+        &routes->table[table][onvm_table_place(descriptor->flow, descriptor->flags)],
+        __ATOMIC_ACQUIRE);
     if (edge >= ONVM_MAX_EDGES || !output_is_open(&attachment->output[edge]))
         return drop(ONVM_DROP_no_instance);
     return (struct target){.output = &attachment->output[edge]};
@@ -36,7 +39,7 @@ follow_route(struct attachment *attachment, struct onvm_route route,
 {
     switch (route.kind) {
     case ONVM_ROUTE_TABLE:
-        return follow_table(attachment, route.index, descriptor->flow);
+        return follow_table(attachment, route.index, descriptor);
     case ONVM_ROUTE_HOME:
         return (struct target){.verdict = ONVM_VERDICT_NEXT, .argument = descriptor->hop};
     default:
@@ -189,11 +192,12 @@ post_out_together(struct attachment *attachment, const struct onvm_burst *burst,
 static bool
 same_edge(const struct attachment *attachment, const struct onvm_burst *burst, uint16_t table)
 {
-    const uint16_t *bucket = attachment_routes(attachment)->table[table % ONVM_MAX_SERVICES];
-    uint16_t first = bucket[burst->descriptor[0].flow % ONVM_BUCKETS], differs = 0;
+    const uint16_t *place = attachment_routes(attachment)->table[table % ONVM_MAX_SERVICES];
+    const struct onvm_descriptor *descriptor = burst->descriptor;
+    uint16_t first = place[onvm_table_place(descriptor->flow, descriptor->flags)], differs = 0;
 
     for (uint32_t i = 1; i < burst->count; i++)
-        differs |= first ^ bucket[burst->descriptor[i].flow % ONVM_BUCKETS];
+        differs |= first ^ place[onvm_table_place(descriptor[i].flow, descriptor[i].flags)];
     return differs == 0;
 }
 

@@ -18,8 +18,10 @@
  *              the first request; another version is refused with both named
  *   events     {} -> {}; from now on this connection gets events
  *   status     {} -> {ports: [{name, id, kind, up, mac, mtu, polled}],
- *                     nfs: [{name, id, service, state, module, pid}],
+ *                     nfs: [{name, id, service, state, weight, waiting,
+ *                            module, pid}],
  *                     chains: [{id, name, reverse: bool, draining: bool, in_flight}],
+ *                     eras: {now, flows: [of each], moved},
  *                     default_chain?, buffers: {total, out, free}}
  *              state: expected, attached, running, failed
  *   counters   {} -> {}; second descriptor: struct onvm_node_counters
@@ -27,8 +29,12 @@
  *              docs/ports.md
  *   port.remove {name} -> {}; refused while a chain leaves by it
  *   nf.expect  {name, service, parameters: {}, branches: [service], uid, gid,
- *               dedicated: bool} -> {id, socket}; makes the NF's socket.  Repeated
- *              with other parameters it reconfigures the running NF.
+ *               dedicated: bool, weight?: 1, stateful?: false} -> {id, socket}; makes
+ *              the NF's socket.  Repeated with other parameters it reconfigures the
+ *              running NF.  New flows are shared out by weight (0 to 1000); of a
+ *              stateful service, established ones stay where they are.
+ *   nf.weigh   {weights: {name: weight}} -> {}; all at once.  Weight 0: no new flows
+ *   nf.flows   {name} -> {flows}; how many flows the NF has, about
  *   nf.forget  {name} -> {}; stops and detaches it, removes its socket
  *   nf.query   {name, request} -> {reply}; JSON to and from the NF itself
  *   nf.counters {name} -> {}; second descriptor: struct onvm_nf_counters

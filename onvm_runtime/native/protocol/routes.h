@@ -9,8 +9,13 @@
  *   next[chain][hop]   after the NF handled `hop` of `chain` with NEXT
  *   branch[i]          after TO i; the packet keeps its chain and hop, so NEXT
  *                      at the branch continues the chain behind this NF
- *   table[t][bucket]   a service of several instances: flow % ONVM_BUCKETS
- *                      chooses the output edge, ONVM_NO_EDGE where none is up
+ *   table[t][place]    a service of several instances: the era and the flow choose
+ *                      the output edge, ONVM_NO_EDGE where none is up
+ *
+ * An era is an assignment of a service's buckets to its instances.  A flow keeps
+ * the era in which it began: the worker writes it into every descriptor of it.  So
+ * when instances come and go, flows that are established stay where they are.
+ * Every era has its row of every table, also one that no flow is of.
  *
  * Every entry is one aligned word, stored and loaded atomically.  An entry that
  * names an edge is stored only after the NF acknowledged ONVM_EDGE_OPEN for it,
@@ -22,6 +27,7 @@
 #define ONVM_PROTOCOL_ROUTES_H
 
 #include "abi.h"
+#include "descriptor.h"
 
 #define ONVM_NO_EDGE 0xffffu
 
@@ -39,8 +45,15 @@ struct onvm_route {
 struct onvm_routes {
     struct onvm_route next[ONVM_MAX_CHAINS][ONVM_MAX_HOPS];
     struct onvm_route branch[ONVM_MAX_BRANCHES];
-    uint16_t table[ONVM_MAX_SERVICES][ONVM_BUCKETS];
+    uint16_t table[ONVM_MAX_SERVICES][ONVM_ERAS * ONVM_BUCKETS];
 };
+
+/* The place in a table of a flow that goes by a descriptor with these flags. */
+static inline unsigned
+onvm_table_place(uint32_t flow, uint8_t flags)
+{
+    return onvm_era(flags) * ONVM_BUCKETS + flow % ONVM_BUCKETS;
+}
 
 static inline struct onvm_route
 onvm_route_load(const struct onvm_route *route)

@@ -115,8 +115,8 @@ test_without_a_route_packets_are_dropped(void)
 static void
 point_table(struct bed *bed, unsigned even, unsigned odd)
 {
-    for (unsigned bucket = 0; bucket < ONVM_BUCKETS; bucket++)
-        fake_routes(&bed->fake)->table[4][bucket] = (uint16_t)(bucket % 2 ? odd : even);
+    for (unsigned place = 0; place < ONVM_ERAS * ONVM_BUCKETS; place++)
+        fake_routes(&bed->fake)->table[4][place] = (uint16_t)(place % 2 ? odd : even);
     route(bed, CHAIN, 0, (struct onvm_route){.kind = ONVM_ROUTE_TABLE, .index = 4});
 }
 
