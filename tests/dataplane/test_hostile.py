@@ -13,6 +13,7 @@ from pathlib import Path
 
 import pytest
 
+from onvm_runtime.control import ABI
 from onvm_runtime.telemetry.drop_reasons import DROP_REASONS
 from tests.dataplane.plane import HOSTILE, Plane, eventually
 from tests.dataplane.test_crash import load, offer, settle
@@ -107,7 +108,7 @@ def test_other_version_is_refused_with_both_named(plane: Plane) -> None:
     raw = connect(plane, "old-1")
     raw.send(hello(99))
     kind, _, abi = struct.unpack_from("=III", reply := raw.recv(4096))
-    assert (kind, abi) == (65, 1)
+    assert (kind, abi) == (65, ABI)
     assert b"ABI version 99" in reply
     assert b"version 1" in reply
     assert raw.recv(4096) == b"", "and the session is closed"
