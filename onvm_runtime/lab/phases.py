@@ -7,13 +7,14 @@
     retire   the new state alone
 
 A chain's parts on different nodes carry a path id that is made of what the chain
-is, so old and new never mix.  While a node has both, the second stands in the
-chain's key `also`: another version, which takes packets from links only.
+is, so old and new never mix.  While a node has both, the others stand in the chain's
+key `also`: versions that take packets from links only.  A rollout that was cut off leaves
+them there, and the next one keeps them until all nodes have moved on.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -34,7 +35,7 @@ class Phases:
 
 
 def phases(old: File, new: File) -> Phases:
-    """The files of a node on its way from `old` to `new`, both without `also`."""
+    """The files of a node on its way from `old`, in whatever phase, to `new`."""
     return Phases(prepare=_both(old, new), switch=_both(new, old), retire=dict(new))
 
 
@@ -43,9 +44,9 @@ def _both(main: File, other: File) -> dict[str, Json]:
     chains = {chain["name"]: dict(chain) for chain in main.get("chains", [])}
     others = {chain["name"]: chain for chain in other.get("chains", [])}
     for chain in others.values():
-        if _from_link(chain):
-            _add(chains, chain)
-            _add_way_back(chains, others.get(chain.get("returns")))
+        for version in _from_links(chain):
+            _add(chains, chain["name"], version)
+            _add_way_back(chains, others.get(version.get("returns")))
     return {
         **main,
         "services": {**other.get("services", {}), **main.get("services", {})},
@@ -54,13 +55,24 @@ def _both(main: File, other: File) -> dict[str, Json]:
     }
 
 
-def _add(chains: dict[str, dict[str, Any]], chain: Mapping[str, Any]) -> None:
-    version = {key: chain[key] for key in _VERSION_KEYS if key in chain}
-    known = chains.get(chain["name"])
+def _from_links(chain: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
+    """The versions of a chain that take packets from links."""
+    for version in (chain, *chain.get("also", ())):
+        matches = version.get("match", [])
+        if matches and all("link" in match for match in matches):
+            yield _version(version)
+
+
+def _version(chain: Mapping[str, Any]) -> dict[str, Any]:
+    return {key: chain[key] for key in _VERSION_KEYS if key in chain}
+
+
+def _add(chains: dict[str, dict[str, Any]], name: str, version: dict[str, Any]) -> None:
+    known = chains.get(name)
     if known is None:
-        chains[chain["name"]] = dict(chain)
-    elif version != {key: known[key] for key in _VERSION_KEYS if key in known}:
-        known["also"] = [version]
+        chains[name] = {"name": name, **version}
+    elif version not in (_version(known), *known.get("also", ())):
+        known["also"] = [*known.get("also", ()), version]
 
 
 def _add_way_back(chains: dict[str, dict[str, Any]], chain: Mapping[str, Any] | None) -> None:
@@ -68,8 +80,3 @@ def _add_way_back(chains: dict[str, dict[str, Any]], chain: Mapping[str, Any] | 
     if chain is not None and chain["name"] not in chains:
         closed = {key: value for key, value in chain.items() if key not in ("match", "priority")}
         chains[chain["name"]] = closed
-
-
-def _from_link(chain: Mapping[str, Any]) -> bool:
-    matches = chain.get("match", [])
-    return bool(matches) and all("link" in match for match in matches)

@@ -90,3 +90,16 @@ def test_ids_stay_over_the_phases_so_that_no_packet_changes_its_chain():
 
 def test_nothing_changes_between_equal_states():
     assert phases(OLD["a"], OLD["a"]).prepare == OLD["a"] == phases(OLD["a"], OLD["a"]).switch
+
+
+@pytest.mark.parametrize("node", NODES)
+@pytest.mark.parametrize("left", ["prepare", "switch"])
+def test_after_a_rollout_that_was_cut_off_the_next_one_awaits_all_that_may_still_come(node, left):
+    third = files("[far]")
+    half_way = getattr(phases(OLD[node], NEW[node]), left)
+    step = phases(half_way, third[node])
+    expected = tags(OLD[node], "match") | tags(NEW[node], "match") | tags(third[node], "match")
+    assert tags(step.prepare, "match") == tags(step.switch, "match") == expected
+    assert step.retire == third[node]
+    for file in (step.prepare, step.switch):
+        check(write(file), "node.yml", CATALOGUE, NODES[node])
