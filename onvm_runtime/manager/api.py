@@ -47,6 +47,7 @@ def make(node: Node, shut_down: Callable[[], None]) -> FastAPI:
     _handle_errors(api)
     _add_views(api, node)
     _add_chains(api, node)
+    _add_lease(api, node)
     _add_nfs(api, node)
     _add_statistics(api, node)
     _add_shutdown(api, node, shut_down)
@@ -135,8 +136,9 @@ def _add_chains(api: FastAPI, node: Node) -> None:
         return models.Changes(changes=[_change(change) for change in changes])
 
     @api.post("/v1/chains/apply")
-    async def apply(spec: models.Spec) -> models.Applied:
+    async def apply(spec: models.Wanted) -> models.Applied:
         """Makes a chains file the desired state and waits until it is in force."""
+        node.lease.allow(spec.holder)
         return _applied(
             await node.rollouts.apply(await node.dataplane.ready(), spec.text, spec.source)
         )
@@ -144,6 +146,7 @@ def _add_chains(api: FastAPI, node: Node) -> None:
     @api.delete("/v1/chains/{name}")
     async def remove(name: str) -> models.Applied:
         """Removes a chain; its services stay."""
+        node.lease.allow(None)
         return _applied(
             await node.rollouts.edit(await node.dataplane.ready(), edits.remove_chain(name))
         )
@@ -151,8 +154,21 @@ def _add_chains(api: FastAPI, node: Node) -> None:
     @api.post("/v1/services/{name}/scale")
     async def scale(name: str, wanted: models.Scale) -> models.Applied:
         """Gives a service another number of instances."""
+        node.lease.allow(None)
         control = await node.dataplane.ready()
         return _applied(await node.rollouts.edit(control, edits.scale(name, wanted.replicas)))
+
+
+def _add_lease(api: FastAPI, node: Node) -> None:
+    @api.put("/v1/lease")
+    async def take(wanted: models.LeaseRequest) -> models.Lease:
+        """Takes or renews the lease on the chains: nobody else can change them meanwhile."""
+        return models.Lease.model_validate(node.lease.take(wanted.holder, wanted.seconds))
+
+    @api.delete("/v1/lease/{holder}", status_code=204)
+    async def release(holder: str) -> None:
+        """Gives the lease back; that of another one stays."""
+        node.lease.release(holder)
 
 
 def _change(change: Any) -> models.Change:

@@ -166,8 +166,28 @@ class Spec(Model):
     text: str
 
 
+class Wanted(Spec):
+    """A chains file to put into force; `holder` names who has the lease, if somebody has."""
+
+    holder: str | None = None
+
+
+class LeaseRequest(Model):
+    """Who wants the lease, and for how long."""
+
+    holder: Annotated[str, Field(min_length=1, max_length=200)]
+    seconds: Annotated[float, Field(gt=0, le=3600)]
+
+
+class Lease(Model):
+    """Who has the lease on the chains, until when (seconds since the epoch)."""
+
+    holder: str
+    until: float
+
+
 class Change(Model):
-    """One service, chain or default that differs; for `changed`, only keys that differ."""
+    """One service, link, chain or default that differs; for `changed`, only keys that differ."""
 
     kind: str
     name: str

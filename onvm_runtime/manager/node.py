@@ -17,6 +17,7 @@ from onvm_runtime.manager.dataplane import Dataplane
 from onvm_runtime.manager.failure import Unavailable
 from onvm_runtime.manager.fleet import Fleet
 from onvm_runtime.manager.in_force import InForce
+from onvm_runtime.manager.lease import Lease
 from onvm_runtime.manager.ports import Ports
 from onvm_runtime.manager.rollout import Rollouts
 from onvm_runtime.manager.state import StateFile
@@ -42,6 +43,7 @@ class Node:
             self.in_force,
             StateFile(config.directories.state),
         )
+        self.lease = Lease(config.directories.run)
         self.dataplane = Dataplane(config, self)
         self._counting = Counting()
         self._tasks: set[asyncio.Task[None]] = set()

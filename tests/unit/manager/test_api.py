@@ -5,12 +5,15 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator
+from pathlib import Path
 from typing import Any
 
 import httpx
 import pytest
 
 from onvm_runtime.manager import api
+from onvm_runtime.manager.failure import Conflict
+from onvm_runtime.manager.lease import Lease
 from onvm_runtime.manager.node import Node
 
 SPEC = """
@@ -197,3 +200,33 @@ async def test_every_operation_is_described(http: httpx.AsyncClient) -> None:
     schemas = document["components"]["schemas"]
     assert "rx_missed" in schemas["PortCounters"]["properties"]
     assert "last_end" in schemas["NfStatus"]["properties"]
+
+
+async def test_while_one_has_the_lease_nobody_else_changes_the_chains(
+    http: httpx.AsyncClient,
+) -> None:
+    lease = {"holder": "rollout by ann", "seconds": 60}
+    assert (await http.put("/v1/lease", json=lease)).status_code == 200
+    refused = await apply(http)
+    assert refused.status_code == 409
+    assert "rollout by ann" in refused.json()["error"]
+    assert (await http.delete("/v1/chains/web")).status_code == 409
+    other = await http.put("/v1/lease", json={**lease, "holder": "rollout by bob"})
+    assert other.status_code == 409
+    body = {"source": "chains.yml", "text": SPEC, "holder": "rollout by ann"}
+    assert (await http.post("/v1/chains/apply", json=body)).status_code == 200
+    assert (await http.delete("/v1/lease/rollout%20by%20bob")).status_code == 204
+    assert (await apply(http)).status_code == 409
+    assert (await http.delete("/v1/lease/rollout%20by%20ann")).status_code == 204
+    assert (await apply(http)).status_code == 200
+
+
+def test_a_lease_outlives_the_manager_and_ends_by_itself(tmp_path: Path) -> None:
+    now = [1000.0]
+    Lease(tmp_path, lambda: now[0]).take("ann", 60)
+    after = Lease(tmp_path, lambda: now[0])
+    with pytest.raises(Conflict, match="ann"):
+        after.allow(None)
+    now[0] += 61
+    after.allow(None)
+    assert after.held() is None
