@@ -31,7 +31,10 @@ map(struct mapping *mapping, int fd, size_t least, enum access access, const cha
     base = mmap(NULL, (size_t)status.st_size, protection, flags, fd, 0);
     if (base == MAP_FAILED)
         return onvm_fail(failure, "cannot map the %s: %s", what, strerror(errno));
-    *mapping = (struct mapping){.base = base, .size = (size_t)status.st_size};
+    *mapping = (struct mapping){.base = base,
+                                .size = (size_t)status.st_size,
+                                .device = status.st_dev,
+                                .inode = status.st_ino};
     return true;
 }
 
@@ -142,6 +145,7 @@ open_output(struct output *output, struct envelope *message, bool home,
         return false;
     }
     output->eventfd = home ? onvm_fds_take(&message->fds, 2) : -1;
+    output->peer = NULL;
     onvm_producer_open(&output->producer, output->edge.base, slots);
     return true;
 }

@@ -7,6 +7,8 @@
 #ifndef ONVM_NF_ATTACHMENT_H
 #define ONVM_NF_ATTACHMENT_H
 
+#include <sys/types.h>
+
 #include "../protocol/counters.h"
 #include "../protocol/doorbell.h"
 #include "../protocol/edge.h"
@@ -15,9 +17,13 @@
 #include "envelope.h"
 #include "nf.h"
 
+struct member;
+
 struct mapping {
     void *base; /* NULL: nothing is mapped */
     size_t size;
+    dev_t device; /* with the inode: which memory it is */
+    ino_t inode;
 };
 
 struct input {
@@ -30,6 +36,8 @@ struct output {
     struct mapping doorbell;
     int eventfd; /* of the worker; -1 for NFs, which wait on the futex */
     struct onvm_producer producer;
+    struct member *peer; /* the consumer, when it is in this process; see group.h */
+    const struct input *peer_input;
 };
 
 struct attachment {

@@ -5,7 +5,7 @@
 
 enum exit_code {
     EXIT_CODE_STOPPED = 0,  /* told to stop, by the data plane or by a signal */
-    EXIT_CODE_USAGE = 64,   /* ONVM_SOCKET is not set, or the program was given arguments */
+    EXIT_CODE_USAGE = 64,   /* ONVM_SOCKET(S) is not set or wrong, or there were arguments */
     EXIT_CODE_SETUP = 71,   /* the module could not be set up */
     EXIT_CODE_REFUSED = 76, /* the data plane refused it: protocol version, or a second NF */
 };

@@ -93,15 +93,13 @@ put_home(struct attachment *attachment, struct onvm_descriptor descriptor, struc
 
 /* Fills one slot of an edge to another NF, or turns the packet home where that is full. */
 static void
-put_out(struct attachment *attachment, struct onvm_descriptor descriptor, struct output *output,
-        uint8_t hops)
+put_out(struct attachment *attachment, struct onvm_descriptor descriptor, struct output *output)
 {
     if (onvm_producer_room(&output->producer, 1) == 0) {
         put_home(attachment, descriptor, drop(ONVM_DROP_edge_full));
         ONVM_COUNT(attachment_counters(attachment)->edge_full, 1);
         return;
     }
-    descriptor.hop = (uint8_t)(descriptor.hop + hops);
     onvm_producer_put(&output->producer, &descriptor);
 }
 
@@ -112,6 +110,8 @@ collect_run(const struct onvm_burst *burst, uint32_t i, struct onvm_descriptor *
     const struct onvm_run *further = &burst->run[i];
 
     run[0] = burst->descriptor[i];
+    if (!onvm_packet_is_run(burst, i))
+        return 1;
     for (uint32_t k = 0; k < further->count; k++)
         run[k + 1] = burst->further[further->first + k];
     return 1u + further->count;
@@ -127,27 +127,18 @@ put_run_home(struct attachment *attachment, const struct onvm_descriptor *run, u
         ONVM_COUNT(attachment_counters(attachment)->dropped[target.argument], 1);
 }
 
-/* As put_home or put_out, for a packet of several segments: all of them or none. */
+/* As put_out, for a packet of several segments: all of them or none. */
 static void
-put_run(struct attachment *attachment, const struct onvm_burst *burst, uint32_t i,
-        struct target target)
+put_run_out(struct attachment *attachment, const struct onvm_descriptor *run, uint32_t count,
+            struct output *output)
 {
-    struct onvm_descriptor run[ONVM_MAX_SEGMENTS];
-    uint32_t count = collect_run(burst, i, run);
-
-    if (!target.output) {
-        put_run_home(attachment, run, count, target);
-        return;
-    }
-    if (onvm_producer_room(&target.output->producer, count) < count) {
+    if (onvm_producer_room(&output->producer, count) < count) {
         put_run_home(attachment, run, count, drop(ONVM_DROP_edge_full));
         ONVM_COUNT(attachment_counters(attachment)->edge_full, 1);
         return;
     }
-    for (uint32_t k = 0; k < count; k++) {
-        run[k].hop = (uint8_t)(run[k].hop + (burst->verdict[i] == ONVM_VERDICT_NEXT));
-        onvm_producer_put(&target.output->producer, &run[k]);
-    }
+    for (uint32_t k = 0; k < count; k++)
+        onvm_producer_put(&output->producer, &run[k]);
 }
 
 /* Publishes what was put into an edge since the last time. */
@@ -176,16 +167,39 @@ post_out_together(struct attachment *attachment, const struct onvm_burst *burst,
 {
     uint32_t room = onvm_producer_room(&output->producer, burst->count);
 
-    for (uint32_t i = 0; i < room; i++) {
-        struct onvm_descriptor descriptor = burst->descriptor[i];
-
-        descriptor.hop++;
-        onvm_producer_put(&output->producer, &descriptor);
-    }
+    for (uint32_t i = 0; i < room; i++)
+        onvm_producer_put(&output->producer, &burst->descriptor[i]);
     for (uint32_t i = room; i < burst->count; i++)
         put_home(attachment, burst->descriptor[i], drop(ONVM_DROP_edge_full));
     ONVM_COUNT(attachment_counters(attachment)->edge_full, burst->count - room);
     publish(output);
+}
+
+/* Whether the edge's consumer is here and could peek `count` more descriptors at once. */
+static bool
+can_go_on(const struct output *output, uint32_t count)
+{
+    struct member *peer = output->peer;
+
+    return peer && !peer->busy && member_may_move(peer) &&
+           output->producer.head == output->peer_input->consumer.tail &&
+           onvm_producer_room(&peer->session.attachment.home.producer, count) == count;
+}
+
+/* Sends the whole burst one hop further. */
+static void
+advance(struct attachment *attachment, struct passage *passage, struct output *output)
+{
+    struct onvm_burst *burst = &passage->burst;
+
+    for (uint32_t i = 0; i < burst->count; i++)
+        burst->descriptor[i].hop++;
+    if (can_go_on(output, burst->count)) {
+        publish(&attachment->home);
+        passage_go_on(passage, output->peer);
+    } else {
+        post_out_together(attachment, burst, output);
+    }
 }
 
 /* Whether a table sends every packet of the burst over the same edge. */
@@ -203,45 +217,139 @@ same_edge(const struct attachment *attachment, const struct onvm_burst *burst, u
 
 /* Posts a burst that follows one route to one target; false where it does not. */
 static bool
-post_together(struct attachment *attachment, const struct onvm_burst *burst)
+post_together(struct attachment *attachment, struct passage *passage)
 {
-    const struct onvm_descriptor *first = &burst->descriptor[0];
+    const struct onvm_descriptor *first = &passage->burst.descriptor[0];
     struct onvm_route route = next_route(attachment, first);
     struct target target;
 
-    if (route.kind == ONVM_ROUTE_TABLE && !same_edge(attachment, burst, route.index))
+    if (route.kind == ONVM_ROUTE_TABLE && !same_edge(attachment, &passage->burst, route.index))
         return false;
     target = follow_route(attachment, route, first);
     if (target.output)
-        post_out_together(attachment, burst, target.output);
+        advance(attachment, passage, target.output);
     else
-        post_home_together(attachment, burst, target);
+        post_home_together(attachment, &passage->burst, target);
     return true;
+}
+
+/* Descriptors of a burst that go to members of this process, each with its output edge. */
+struct parting {
+    uint32_t count;
+    struct output *output[ONVM_BURST];
+    struct onvm_descriptor descriptor[ONVM_BURST];
+};
+
+static void
+set_apart(struct parting *parting, const struct onvm_descriptor *run, uint32_t count,
+          struct output *output)
+{
+    for (uint32_t k = 0; k < count; k++) {
+        parting->output[parting->count] = output;
+        parting->descriptor[parting->count++] = run[k];
+    }
+}
+
+/* A ring within the process, so that a part is peeked as any burst is. */
+struct part {
+    struct onvm_edge edge;
+    struct onvm_descriptor slot[ONVM_BURST];
+    struct onvm_consumer consumer;
+};
+
+_Static_assert(offsetof(struct part, slot) == offsetof(struct onvm_edge, slot), "it is its ring");
+
+/* Takes what goes over one output out of a parting, in its order. */
+static void
+collect_part(struct parting *parting, const struct output *output, struct part *part)
+{
+    uint32_t rest = 0;
+
+    part->edge.head = part->edge.tail = 0;
+    for (uint32_t i = 0; i < parting->count; i++) {
+        if (parting->output[i] == output) {
+            part->slot[part->edge.head++] = parting->descriptor[i];
+        } else {
+            parting->output[rest] = parting->output[i];
+            parting->descriptor[rest++] = parting->descriptor[i];
+        }
+    }
+    parting->count = rest;
+    onvm_consumer_open(&part->consumer, &part->edge, ONVM_BURST);
+}
+
+/* Puts a part into the ring to its member after all. */
+static void
+post_part(struct attachment *attachment, const struct part *part, struct output *output)
+{
+    struct onvm_descriptor run[ONVM_MAX_SEGMENTS];
+    bool whole;
+
+    for (uint32_t i = 0, count; i < part->edge.head; i += count) {
+        count = onvm_consumer_peek_run(&part->consumer, i, run, &whole);
+        put_run_out(attachment, run, count, output);
+    }
+    publish(output);
+}
+
+static void
+part_ways(struct attachment *attachment, struct parting *parting)
+{
+    struct passage passage;
+    struct part part;
+
+    while (parting->count > 0) {
+        struct output *output = parting->output[0];
+
+        collect_part(parting, output, &part);
+        if (can_go_on(output, part.edge.head)) {
+            passage_gather(&passage, output->peer, &part.consumer, part.edge.head);
+            passage_handle(&passage, output->peer);
+        } else {
+            post_part(attachment, &part, output);
+        }
+    }
+}
+
+/* Sends a packet, its descriptors in `run`, over an edge that may lead to a member. */
+static void
+send_on(struct attachment *attachment, const struct onvm_descriptor *run, uint32_t count,
+        struct output *output, struct parting *parting)
+{
+    if (output->peer)
+        set_apart(parting, run, count, output);
+    else if (count == 1)
+        put_out(attachment, run[0], output);
+    else
+        put_run_out(attachment, run, count, output);
 }
 
 static void
 post_one_by_one(struct attachment *attachment, const struct onvm_burst *burst)
 {
+    struct onvm_descriptor run[ONVM_MAX_SEGMENTS];
     struct output *touched[ONVM_BURST];
-    uint32_t count = 0;
+    struct parting parting = {.count = 0};
+    uint32_t outputs = 0;
 
     for (uint32_t i = 0; i < burst->count; i++) {
-        const struct onvm_descriptor *descriptor = &burst->descriptor[i];
-        struct target target =
-            follow_verdict(attachment, descriptor, burst->verdict[i], burst->argument[i]);
+        struct target target = follow_verdict(attachment, &burst->descriptor[i],
+                                              burst->verdict[i], burst->argument[i]);
+        uint32_t count = collect_run(burst, i, run);
 
-        if (target.output)
-            touched[count++] = target.output;
-        if (onvm_packet_is_run(burst, i)) {
-            put_run(attachment, burst, i, target);
-        } else if (target.output) {
-            put_out(attachment, *descriptor, target.output, burst->verdict[i] == ONVM_VERDICT_NEXT);
-        } else {
-            put_home(attachment, *descriptor, target);
+        if (!target.output) {
+            put_run_home(attachment, run, count, target);
+            continue;
         }
+        touched[outputs++] = target.output;
+        for (uint32_t k = 0; k < count; k++)
+            run[k].hop = (uint8_t)(run[k].hop + (burst->verdict[i] == ONVM_VERDICT_NEXT));
+        send_on(attachment, run, count, target.output, &parting);
     }
-    for (uint32_t i = 0; i < count; i++)
+    for (uint32_t i = 0; i < outputs; i++)
         publish(touched[i]);
+    publish(&attachment->home);
+    part_ways(attachment, &parting);
 }
 
 static bool
@@ -268,14 +376,17 @@ count_verdicts(struct onvm_nf_counters *counters, const struct onvm_burst *burst
 }
 
 void
-post_burst(struct attachment *attachment, const struct onvm_burst *burst, bool together)
+post_burst(struct passage *passage, struct member *member)
 {
+    struct attachment *attachment = &member->session.attachment;
+    const struct onvm_burst *burst = &passage->burst;
     bool next = all_next(burst);
 
-    if (!(burst->count > 0 && together && next && post_together(attachment, burst)))
+    /* First, for the burst may be another member's afterwards. */
+    count_verdicts(attachment_counters(attachment), burst, next);
+    if (!(burst->count > 0 && passage->together && next && post_together(attachment, passage)))
         post_one_by_one(attachment, burst);
     publish(&attachment->home);
-    count_verdicts(attachment_counters(attachment), burst, next);
 }
 
 void

@@ -281,10 +281,12 @@ session_attach(struct session *session, const char *path)
 {
     session->socket = onvm_channel_connect(path, 0);
     if (session->socket < 0)
-        return SESSION_LOST;
+        return session->end = SESSION_LOST;
     session->end = shake_hands(session);
-    if (session->end != SESSION_RUNNING)
+    if (session->end != SESSION_RUNNING) {
         close(session->socket);
+        session->socket = -1;
+    }
     return session->end;
 }
 
