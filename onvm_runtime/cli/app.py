@@ -9,7 +9,18 @@ from typing import Annotated
 
 import typer
 
-from onvm_runtime.cli import bench, chain, doctor_command, flows, nf, port, stats, status, version
+from onvm_runtime.cli import (
+    bench,
+    chain,
+    doctor_command,
+    flows,
+    latency,
+    nf,
+    port,
+    stats,
+    status,
+    version,
+)
 from onvm_runtime.cli.failure import CommandError, ExitCode
 from onvm_runtime.cli.session import SOCKET, Session
 
@@ -25,6 +36,7 @@ app.add_typer(chain.app, name="chain", help="Service chains.")
 app.add_typer(port.app, name="port", help="Ports.")
 app.command("status")(status.status)
 app.command("stats")(stats.stats)
+app.command("latency")(latency.latency)
 app.command("flows")(flows.flows)
 app.command("doctor")(doctor_command.doctor)
 app.command("bench", context_settings=bench.PASS_ON)(bench.bench)

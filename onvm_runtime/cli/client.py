@@ -32,6 +32,10 @@ class Manager:
         """Sends JSON, returns JSON."""
         return self._ask("POST", path, json=body)
 
+    def put(self, path: str, body: Any = None) -> Any:
+        """Replaces what is at a path by JSON, returns JSON."""
+        return self._ask("PUT", path, json=body)
+
     def delete(self, path: str) -> Any:
         """Deletes what is at a path."""
         return self._ask("DELETE", path)

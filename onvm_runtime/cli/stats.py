@@ -3,20 +3,15 @@
 
 from __future__ import annotations
 
-import json
-import time
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
-from typing import Annotated, Any
+from collections.abc import Iterator, Mapping
+from typing import Any
 
 import typer
-from rich.console import Console, Group, RenderableType
-from rich.live import Live
+from rich.console import Group, RenderableType
 from rich.text import Text
 
-from onvm_runtime.cli.client import Manager
-from onvm_runtime.cli.failure import Unreachable
-from onvm_runtime.cli.session import AsJson, Session, begin
+from onvm_runtime.cli import watching
+from onvm_runtime.cli.session import AsJson, begin
 from onvm_runtime.cli.table import short, table
 from onvm_runtime.telemetry.counters import FlowCount
 from onvm_runtime.telemetry.drop_reasons import DROP_REASONS
@@ -27,10 +22,8 @@ Stats = Mapping[str, Any]
 
 def stats(
     ctx: typer.Context,
-    watch: Annotated[bool, typer.Option("--watch", "-w", help="Go on until Ctrl-C.")] = False,
-    interval: Annotated[
-        float, typer.Option(min=0.1, max=3600, help="Seconds between two looks.")
-    ] = 1.0,
+    watch: watching.Watch = False,
+    interval: watching.Interval = 1.0,
     as_json: AsJson = False,
 ) -> None:
     """Shows packets by port, by hop of each chain, and by drop reason.
@@ -38,47 +31,10 @@ def stats(
     With --watch also rates, again and again; with --json then one line for each look.
     """
     session = begin(ctx, as_json)
-    if not watch:
+    if watch:
+        watching.watch(session, "/v1/stats", draw, interval)
+    else:
         session.show(session.manager.get("/v1/stats"), lambda now: draw(now, None))
-        return
-    try:
-        _watch(session, interval)
-    except KeyboardInterrupt:
-        return
-
-
-def _watch(session: Session, interval: float) -> None:
-    looks = _looks(session.manager, interval)
-    if session.as_json:
-        for look in filter(None, looks):
-            print(json.dumps(look), flush=True)
-        return
-    before: Stats | None = None
-    with _pages(session.console) as turn_to:
-        for now in looks:
-            turn_to(draw(now, before) if now else Text("no manager answers; trying again"))
-            before = now or before
-
-
-@contextmanager
-def _pages(console: Console) -> Iterator[Callable[[RenderableType], None]]:
-    """Shows one page in place of the other on a terminal, one below the other in a pipe."""
-    if not console.is_terminal:
-        yield console.print
-        return
-    with Live(console=console, screen=True, auto_refresh=False) as live:
-        yield lambda page: live.update(page, refresh=True)
-
-
-def _looks(manager: Manager, interval: float) -> Iterator[Stats | None]:
-    """One look after the other; None when the manager did not answer, but did at first."""
-    yield manager.get("/v1/stats")
-    while True:
-        time.sleep(interval)
-        try:
-            yield manager.get("/v1/stats")
-        except Unreachable:
-            yield None
 
 
 def draw(now: Stats, before: Stats | None) -> RenderableType:

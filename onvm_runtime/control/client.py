@@ -71,6 +71,14 @@ class Control:
         """Maps the counters of one NF; raises DataplaneError."""
         return await self._map("nf.counters", "nf", {"name": name})
 
+    async def node_latency(self) -> Region:
+        """Maps the latencies that the worker recorded; raises DataplaneError."""
+        return await self._map("latency", "node_latency", {})
+
+    async def nf_latency(self, name: str) -> Region:
+        """Maps the latencies that one NF recorded; raises DataplaneError."""
+        return await self._map("nf.latency", "nf_latency", {"name": name})
+
     async def events(self) -> AsyncIterator[dict[str, Any]]:
         """Yields what came since `request("events")`, until the channel closes."""
         while (event := await self._events.get()) is not None:
@@ -83,7 +91,7 @@ class Control:
     async def _map(self, op: str, kind: str, arguments: dict[str, Any]) -> Region:
         received = await self._ask(op, arguments)
         if received.fd < 0:
-            raise DataplaneError(f"the data plane's answer to {op} brought no counters")
+            raise DataplaneError(f"the data plane's answer to {op} brought no region")
         return Region(received.fd, kind)
 
     async def _ask(self, op: str, arguments: dict[str, Any]) -> Received:

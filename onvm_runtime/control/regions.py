@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""Counters of the data plane and of NFs, mapped read-only."""
+"""Counters and latencies of the data plane and of NFs, mapped read-only."""
 
 from __future__ import annotations
 
@@ -12,16 +12,18 @@ from onvm_runtime.control.failure import DataplaneError, system_error
 
 _REASONS = {
     errno.EBADMSG: "the region is too small, or could shrink while it is read",
-    errno.EPROTO: "the region holds no counters",
-    errno.EPROTONOSUPPORT: f"their ABI is not {lib.ONVM_ABI_VERSION}, the manager's",
+    errno.EPROTO: "the region holds something else",
+    errno.EPROTONOSUPPORT: f"its ABI is not {lib.ONVM_ABI_VERSION}, the manager's",
 }
 
 
 class Region:
-    """A mapped struct of counters; unmapped when the last reference goes."""
+    """A mapped struct; unmapped when the last reference goes."""
 
     def __init__(self, fd: int, kind: str) -> None:
-        """Maps the region behind `fd` and closes `fd`.  `kind`: "node" or "nf".
+        """Maps the region behind `fd` and closes `fd`.
+
+        kind  "node" or "nf": counters; "node_latency" or "nf_latency": latencies
 
         Raises DataplaneError when the region is not what it should be.
         """
@@ -36,7 +38,8 @@ class Region:
 
 
 def _refusal(kind: str, error: int) -> DataplaneError:
-    doing = f"cannot map the counters of the {kind}"
+    what, _, latency = kind.partition("_")
+    doing = f"cannot map the {'latencies' if latency else 'counters'} of the {what}"
     if error in _REASONS:
         return DataplaneError(f"{doing}: {_REASONS[error]}")
     return system_error(doing, error)

@@ -20,6 +20,7 @@ from onvm_runtime.manager.failure import Conflict, ManagerError, NotFound, Unava
 from onvm_runtime.manager.node import Node
 from onvm_runtime.manager.version import VERSION
 from onvm_runtime.telemetry import prometheus
+from onvm_runtime.telemetry.latency import Latency
 from onvm_runtime.telemetry.snapshot import Snapshot
 
 FLOW_NF = "flow_monitor"
@@ -232,6 +233,20 @@ def _add_statistics(api: FastAPI, node: Node) -> None:
         """All counters at one moment."""
         return await node.snapshot()
 
+    @api.get("/v1/latency")
+    async def latency() -> models.Latency:
+        """How long sampled packets took, by chain and hop."""
+        return views.latency(node, await node.latency())
+
+    @api.put("/v1/latency")
+    async def sample(wanted: models.Sampling) -> models.Sampling:
+        """Samples one packet of so many from now on, until the manager is started again."""
+        try:
+            await node.sampling.change(control := node.control(), wanted.every)
+        except DataplaneError as error:
+            raise Unavailable(str(error)) if control.closed else Conflict(str(error)) from error
+        return wanted
+
     @api.get("/v1/flows")
     async def flows(
         service: str | None = None, top: Annotated[int, Query(ge=1, le=1000)] = 20
@@ -242,15 +257,15 @@ def _add_statistics(api: FastAPI, node: Node) -> None:
     @api.get("/metrics", response_class=Response)
     async def metrics() -> Response:
         """Everything for Prometheus."""
-        page = prometheus.exposition(await views.facts(node), await _snapshot(node))
+        page = prometheus.exposition(await views.facts(node), *await _telemetry(node))
         return Response(page, media_type=CONTENT_TYPE_LATEST)
 
 
-async def _snapshot(node: Node) -> Snapshot | None:
+async def _telemetry(node: Node) -> tuple[Snapshot | None, Latency | None]:
     try:
-        return await node.snapshot()
+        return await node.snapshot(), await node.latency()
     except Unavailable:
-        return None
+        return None, None
 
 
 async def _flows(node: Node, service: str | None, top: int) -> models.Flows:

@@ -86,6 +86,7 @@ class DataplaneConfig(_Section):
     flows: Annotated[int, Field(ge=1024, le=1 << 26)] = 65536
     hugepages: Literal["auto", "required", "off"] = "auto"
     idle: Literal["sleep", "poll"] = "sleep"
+    latency_sample: Annotated[int, Field(ge=0, le=1_000_000_000)] = 1024
 
 
 class NfConfig(_Section):

@@ -1,14 +1,14 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""Counters of the node and of every NF that is attached: mapped once, read at will."""
+"""What the node and every attached NF count and time: mapped once, read at will."""
 
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Any
 
 from onvm_runtime.control import Control, DataplaneError, Region
-from onvm_runtime.telemetry import snapshot
+from onvm_runtime.telemetry import latency, snapshot
 
 log = logging.getLogger(__name__)
 
@@ -18,33 +18,54 @@ class Counting:
 
     def __init__(self) -> None:
         self._node: Region | None = None
+        self._node_latency: Region | None = None
         self._nfs: dict[str, Region] = {}
+        self._nf_latencies: dict[str, Region] = {}
 
     def on_event(self, event: dict[str, Any]) -> None:
-        """Every attachment of an NF has a region of its own."""
+        """Every attachment of an NF has regions of its own."""
         if event["state"] in ("attached", "detached"):
             self._nfs.pop(event["name"], None)
+            self._nf_latencies.pop(event["name"], None)
 
     def on_down(self) -> None:
         """The next data plane has other regions."""
-        self._node = None
+        self._node = self._node_latency = None
         self._nfs.clear()
+        self._nf_latencies.clear()
 
     async def take(self, control: Control, paths: Mapping[int, Sequence[str]]) -> snapshot.Snapshot:
         """Reads everything that is counted.  Raises DataplaneError."""
         status = await control.request("status")
         if self._node is None:
             self._node = await control.node_counters()
-        for nf in status["nfs"]:
-            if nf["state"] != "expected" and nf["name"] not in self._nfs:
-                await self._map(control, nf["name"])
+        await _map_new(control, status, self._nfs, control.nf_counters)
         return snapshot.take(status, self._node, self._nfs, paths)
 
-    async def _map(self, control: Control, name: str) -> None:
-        """An NF may have gone since it was listed: then it has no counters."""
+    async def take_latency(
+        self, control: Control, paths: Mapping[int, Sequence[str]]
+    ) -> latency.Latency:
+        """Reads all histograms.  Raises DataplaneError."""
+        status, clock = await control.request("status"), await control.request("latency")
+        if self._node_latency is None:
+            self._node_latency = await control.node_latency()
+        await _map_new(control, status, self._nf_latencies, control.nf_latency)
+        return latency.take(clock, status, self._node_latency, self._nf_latencies, paths)
+
+
+async def _map_new(
+    control: Control,
+    status: Mapping[str, Any],
+    regions: dict[str, Region],
+    ask: Callable[[str], Awaitable[Region]],
+) -> None:
+    """Maps the regions of NFs that attached; one that has gone since it was listed has none."""
+    for nf in status["nfs"]:
+        if nf["state"] == "expected" or nf["name"] in regions:
+            continue
         try:
-            self._nfs[name] = await control.nf_counters(name)
+            regions[nf["name"]] = await ask(nf["name"])
         except DataplaneError as error:
             if control.closed:
                 raise
-            log.info("no counters of NF %s: %s", name, error)
+            log.info("no region of NF %s: %s", nf["name"], error)

@@ -225,6 +225,57 @@ class Logs(Model):
     lines: list[str]
 
 
+class Sampling(Model):
+    """One packet of `every` is stamped for latency; 0: none."""
+
+    every: Annotated[int, Field(ge=0, le=1_000_000_000)]
+
+
+class Stage(Model):
+    """What sampled packets took in one stage of a chain.  Times are seconds.
+
+    stage    wait: until the hop took them; handling: until it posted them; home: from the
+             last hop back to the data plane; total: all of it
+    hop      from 1, and its service; both null for home and total
+    buckets  number of a bucket -> packets; bucket b >= 16 begins at (16 + b % 16) *
+             2**(b // 16 - 1) cycles, a smaller one at b cycles
+    sum      of all times
+    """
+
+    stage: str
+    hop: int | None
+    service: str | None
+    count: int
+    sum: float
+    max: float
+    p50: float
+    p99: float
+    p99_9: float
+    buckets: dict[int, int]
+
+
+class ChainLatency(Model):
+    """One direction of a chain, its stages in a packet's order."""
+
+    name: str
+    id: int
+    reverse: bool
+    stages: list[Stage]
+
+
+class Latency(Model):
+    """Latencies since the start of the data plane, or of each NF.
+
+    every   one packet of so many is sampled, 0: none; `refusal` says why not as wished
+    hz      cycles in a second
+    """
+
+    every: int
+    refusal: str | None
+    hz: int
+    chains: list[ChainLatency]
+
+
 class Flow(Model):
     """One flow as an instance of flow_monitor counts it.
 

@@ -20,7 +20,9 @@ from onvm_runtime.manager.in_force import InForce
 from onvm_runtime.manager.lease import Lease
 from onvm_runtime.manager.ports import Ports
 from onvm_runtime.manager.rollout import Rollouts
+from onvm_runtime.manager.sampling import Sampling
 from onvm_runtime.manager.state import StateFile
+from onvm_runtime.telemetry.latency import Latency
 from onvm_runtime.telemetry.snapshot import Snapshot
 
 log = logging.getLogger(__name__)
@@ -45,6 +47,7 @@ class Node:
         )
         self.lease = Lease(config.directories.run)
         self.dataplane = Dataplane(config, self)
+        self.sampling = Sampling(config.dataplane.latency_sample)
         self._counting = Counting()
         self._tasks: set[asyncio.Task[None]] = set()
 
@@ -90,8 +93,16 @@ class Node:
         except DataplaneError as error:
             raise Unavailable(str(error)) from error
 
+    async def latency(self) -> Latency:
+        """All histograms; raises Unavailable."""
+        try:
+            return await self._counting.take_latency(self.control(), self.in_force.paths)
+        except DataplaneError as error:
+            raise Unavailable(str(error)) from error
+
     async def restore(self, control: Control) -> None:
         """Makes a data plane what it should be; changes nothing that is right."""
+        await self.sampling.restore(control)
         await self.ports.reconcile(control)
         self.in_force.learn((await control.request("status"))["chains"])
         desired = self.rollouts.desired

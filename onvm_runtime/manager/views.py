@@ -14,6 +14,7 @@ from onvm_runtime.manager.failure import Unavailable
 from onvm_runtime.manager.instance import Instance
 from onvm_runtime.manager.node import Node
 from onvm_runtime.manager.version import VERSION
+from onvm_runtime.telemetry.latency import ChainLatency, Latency
 from onvm_runtime.telemetry.prometheus import ManagerFacts, NfFacts
 
 _NOTHING: dict[str, Any] = {"ports": [], "nfs": [], "chains": [], "buffers": {}}
@@ -73,6 +74,39 @@ async def facts(node: Node) -> ManagerFacts:
         dataplane_restarts=node.dataplane.restarts,
         nfs=tuple(NfFacts(nf.name, nf.service, nf.state, nf.restarts) for nf in nfs(node)),
         ports_up=tuple((port.name, port.up) for port in await ports(node)),
+    )
+
+
+def latency(node: Node, taken: Latency) -> models.Latency:
+    """All latencies."""
+    return models.Latency(
+        every=taken.every,
+        refusal=node.sampling.refusal,
+        hz=taken.hz,
+        chains=[_latency_of(chain) for chain in taken.chains],
+    )
+
+
+def _latency_of(chain: ChainLatency) -> models.ChainLatency:
+    return models.ChainLatency(
+        name=chain.name,
+        id=chain.id,
+        reverse=chain.reverse,
+        stages=[
+            models.Stage(
+                stage=stage,
+                hop=int(hop) if hop else None,
+                service=service or None,
+                count=times.count,
+                sum=times.sum,
+                max=times.max,
+                p50=times.percentile(50),
+                p99=times.percentile(99),
+                p99_9=times.percentile(99.9),
+                buckets=dict(times.buckets),
+            )
+            for hop, service, stage, times in chain.stages()
+        ],
     )
 
 

@@ -14,6 +14,9 @@ DECLARATIONS = """
 #define ONVM_CONTROL_MAGIC ...
 static char *const ONVM_CONTROL_SOCKET;
 #define ONVM_COUNTERS_MAGIC ...
+#define ONVM_LATENCY_MAGIC ...
+#define ONVM_HISTOGRAM_LINEAR ...
+#define ONVM_HISTOGRAM_BUCKETS ...
 #define ONVM_MAX_PORTS ...
 #define ONVM_MAX_CHAINS ...
 #define ONVM_MAX_HOPS ...
@@ -95,6 +98,39 @@ struct onvm_nf_counters {
     ...;
 };
 
+struct onvm_histogram {
+    uint64_t sum;
+    uint64_t max;
+    uint64_t bucket[...];
+    ...;
+};
+
+struct onvm_hop_latency {
+    struct onvm_histogram wait;
+    struct onvm_histogram handling;
+    ...;
+};
+
+struct onvm_chain_latency {
+    struct onvm_histogram wait;
+    struct onvm_histogram total;
+    ...;
+};
+
+struct onvm_nf_latency {
+    uint64_t magic;
+    uint32_t abi;
+    struct onvm_hop_latency hop[...][...];
+    ...;
+};
+
+struct onvm_node_latency {
+    uint64_t magic;
+    uint32_t abi;
+    struct onvm_chain_latency chain[...];
+    ...;
+};
+
 struct onvm_control_received {
     uint32_t number;
     uint32_t length;
@@ -110,6 +146,10 @@ const struct onvm_node_counters *onvm_control_map_node(int fd);
 const struct onvm_nf_counters *onvm_control_map_nf(int fd);
 void onvm_control_unmap_node(const struct onvm_node_counters *counters);
 void onvm_control_unmap_nf(const struct onvm_nf_counters *counters);
+const struct onvm_node_latency *onvm_control_map_node_latency(int fd);
+const struct onvm_nf_latency *onvm_control_map_nf_latency(int fd);
+void onvm_control_unmap_node_latency(const struct onvm_node_latency *latency);
+void onvm_control_unmap_nf_latency(const struct onvm_nf_latency *latency);
 """
 
 ffibuilder = FFI()

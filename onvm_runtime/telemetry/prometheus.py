@@ -11,14 +11,23 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 from prometheus_client import CollectorRegistry, generate_latest
-from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
+from prometheus_client.core import (
+    CounterMetricFamily,
+    GaugeMetricFamily,
+    HistogramMetricFamily,
+    Metric,
+)
 from prometheus_client.registry import Collector
 
 from onvm_runtime.telemetry.counters import FlowCount
 from onvm_runtime.telemetry.drop_reasons import DROP_REASONS
+from onvm_runtime.telemetry.histograms import Histogram, upper
+from onvm_runtime.telemetry.latency import Latency
 from onvm_runtime.telemetry.snapshot import ChainStats, NfStats, PortStats, Snapshot
 
 Labelled = tuple[list[str], float]
+
+LATENCY_BOUNDS = tuple(2**power * 1e-6 for power in range(21))  # 1 us to about 1 s
 
 _PORT_COUNTERS = {
     "rx_missed": "Frames lost before the path saw them.",
@@ -65,17 +74,22 @@ class ManagerFacts:
     ports_up: tuple[tuple[str, bool], ...]
 
 
-def exposition(facts: ManagerFacts, snapshot: Snapshot | None) -> bytes:
-    """The page /metrics.  Without a data plane there is no snapshot, and no counters."""
+def exposition(
+    facts: ManagerFacts, snapshot: Snapshot | None, latency: Latency | None
+) -> bytes:
+    """The page /metrics.  Without a data plane there are no counters and no latencies."""
     registry = CollectorRegistry()
-    registry.register(_Collector(facts, snapshot))
+    registry.register(_Collector(facts, snapshot, latency))
     return generate_latest(registry)
 
 
 class _Collector(Collector):
-    def __init__(self, facts: ManagerFacts, snapshot: Snapshot | None) -> None:
+    def __init__(
+        self, facts: ManagerFacts, snapshot: Snapshot | None, latency: Latency | None
+    ) -> None:
         self._facts = facts
         self._snapshot = snapshot
+        self._latency = latency
 
     def collect(self) -> Iterator[Metric]:
         """All metrics, one family at a time."""
@@ -85,6 +99,8 @@ class _Collector(Collector):
             yield from _ports(self._snapshot.ports)
             yield from _chains(self._snapshot.chains)
             yield from _nfs(self._snapshot.nfs)
+        if self._latency is not None:
+            yield _latencies(self._latency)
 
 
 def _counter(name: str, text: str, labels: list[str], samples: Iterable[Labelled]) -> Metric:
@@ -215,6 +231,31 @@ def _chains(chains: tuple[ChainStats, ...]) -> Iterator[Metric]:
 
 def _chain_labels(chain: ChainStats) -> list[str]:
     return [chain.name, str(chain.id), "reverse" if chain.reverse else "forward"]
+
+
+def _latencies(latency: Latency) -> Metric:
+    family = HistogramMetricFamily(
+        "onvm_latency_seconds",
+        "What sampled packets took in each stage of a chain.",
+        labels=["chain", "id", "way", "hop", "service", "stage"],
+    )
+    for chain in latency.chains:
+        way = "reverse" if chain.reverse else "forward"
+        for hop, service, stage, times in chain.stages():
+            if times.buckets:
+                labels = [chain.name, str(chain.id), way, hop, service, stage]
+                family.add_metric(labels, _bounded(times), sum_value=times.sum)
+    return family
+
+
+def _bounded(times: Histogram) -> list[tuple[str, float]]:
+    """Counts up to each bound; a bucket that a bound cuts counts above it."""
+    counts = [(upper(bucket) / times.hz, count) for bucket, count in times.cumulative()]
+    below = [max((n for top, n in counts if top <= bound), default=0) for bound in LATENCY_BOUNDS]
+    return [
+        *((f"{bound:g}", count) for bound, count in zip(LATENCY_BOUNDS, below, strict=True)),
+        ("+Inf", times.count),
+    ]
 
 
 def _nfs(nfs: tuple[NfStats, ...]) -> Iterator[Metric]:

@@ -12,6 +12,7 @@ import asyncio
 import contextlib
 import fcntl
 import json
+import mmap
 import os
 import socket
 import struct
@@ -42,6 +43,23 @@ def counters(kind: str) -> Any:
     return region
 
 
+def latencies(kind: str, fill: Callable[[Any], None] = lambda _: None) -> int:
+    """A memfd of latencies, `kind` node or nf, with the right magic and ABI; `fill` writes to it.
+
+    It is as sparse as that of a data plane.
+    """
+    size = ffi.sizeof(f"struct onvm_{kind}_latency")
+    fd = os.memfd_create("stand-in", os.MFD_CLOEXEC | os.MFD_ALLOW_SEALING)
+    os.ftruncate(fd, size)
+    with mmap.mmap(fd, size) as memory:
+        region = ffi.cast(f"struct onvm_{kind}_latency *", ffi.from_buffer(memory))
+        region.magic, region.abi = lib.ONVM_LATENCY_MAGIC, lib.ONVM_ABI_VERSION
+        fill(region)
+        del region
+    fcntl.fcntl(fd, fcntl.F_ADD_SEALS, fcntl.F_SEAL_SHRINK | fcntl.F_SEAL_GROW)
+    return fd
+
+
 class Refused(Exception):
     """The stand-in refuses a request with this sentence."""
 
@@ -67,6 +85,7 @@ class StandIn:
         self.nfs: dict[str, dict[str, Any]] = {}
         self.plan: dict[str, Any] = {"chains": [], "rules": []}
         self.draining: list[dict[str, Any]] = []
+        self.every = 0
 
     def start(self) -> None:
         """Listens, with nothing kept from an earlier life."""
@@ -149,7 +168,7 @@ class StandIn:
         text = json.dumps(content).encode()
         fds = [memfd(text)]
         if region is not None:
-            fds.append(memfd(bytes(ffi.buffer(region))))
+            fds.append(region if isinstance(region, int) else memfd(bytes(ffi.buffer(region))))
         header = HEADER.pack(lib.ONVM_CONTROL_MAGIC, number, len(text))
         with contextlib.suppress(BrokenPipeError):
             socket.send_fds(connection, [header], fds)
@@ -183,6 +202,16 @@ class StandIn:
 
     def _op_nf_counters(self, _: dict[str, Any]) -> Any:
         return {}, counters("nf")
+
+    def _op_latency(self, _: dict[str, Any]) -> Any:
+        return {"every": self.every, "hz": 1_000_000_000, "invariant": True}, latencies("node")
+
+    def _op_nf_latency(self, _: dict[str, Any]) -> Any:
+        return {}, latencies("nf")
+
+    def _op_latency_sample(self, request: dict[str, Any]) -> Any:
+        self.every = request["every"]
+        return {}, None
 
     def _op_port_add(self, request: dict[str, Any]) -> Any:
         name = request["name"]

@@ -14,6 +14,7 @@
 
 #include "../protocol/control.h"
 #include "../protocol/counters.h"
+#include "../protocol/histogram.h"
 
 /* A message as it came.  The receiver owns both `text` and `fd`. */
 struct onvm_control_received {
@@ -40,14 +41,18 @@ int onvm_control_receive(int socket, struct onvm_control_received *received);
 void onvm_control_release(struct onvm_control_received *received);
 
 /*
- * Map counters read-only.  NULL with errno: EBADMSG the region is too small or
- * could shrink under its readers, EPROTO these are no counters, EPROTONOSUPPORT
+ * Map counters or latencies read-only.  NULL with errno: EBADMSG the region is too small or
+ * could shrink under its readers, EPROTO these are not what they should be, EPROTONOSUPPORT
  * they are of another ABI.  The descriptor stays the caller's.
  */
 const struct onvm_node_counters *onvm_control_map_node(int fd);
 const struct onvm_nf_counters *onvm_control_map_nf(int fd);
+const struct onvm_node_latency *onvm_control_map_node_latency(int fd);
+const struct onvm_nf_latency *onvm_control_map_nf_latency(int fd);
 
 void onvm_control_unmap_node(const struct onvm_node_counters *counters);
 void onvm_control_unmap_nf(const struct onvm_nf_counters *counters);
+void onvm_control_unmap_node_latency(const struct onvm_node_latency *latency);
+void onvm_control_unmap_nf_latency(const struct onvm_nf_latency *latency);
 
 #endif

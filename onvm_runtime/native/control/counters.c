@@ -7,7 +7,7 @@
 
 #include "control.h"
 
-/* How every counters region begins. */
+/* How every region begins. */
 struct preamble {
     uint64_t magic;
     uint32_t abi;
@@ -15,6 +15,8 @@ struct preamble {
 
 _Static_assert(offsetof(struct onvm_node_counters, abi) == offsetof(struct preamble, abi), "");
 _Static_assert(offsetof(struct onvm_nf_counters, abi) == offsetof(struct preamble, abi), "");
+_Static_assert(offsetof(struct onvm_node_latency, abi) == offsetof(struct preamble, abi), "");
+_Static_assert(offsetof(struct onvm_nf_latency, abi) == offsetof(struct preamble, abi), "");
 
 /* Whether reading `size` bytes can never run past the end of the file. */
 static bool
@@ -28,7 +30,7 @@ holds(int fd, size_t size)
 }
 
 static const void *
-map(int fd, size_t size)
+map(int fd, size_t size, uint64_t magic)
 {
     if (!holds(fd, size)) {
         errno = EBADMSG;
@@ -37,9 +39,9 @@ map(int fd, size_t size)
     const struct preamble *region = mmap(NULL, size, PROT_READ, MAP_SHARED, fd, 0);
     if (region == MAP_FAILED)
         return NULL;
-    if (region->magic == ONVM_COUNTERS_MAGIC && region->abi == ONVM_ABI_VERSION)
+    if (region->magic == magic && region->abi == ONVM_ABI_VERSION)
         return region;
-    int error = region->magic == ONVM_COUNTERS_MAGIC ? EPROTONOSUPPORT : EPROTO;
+    int error = region->magic == magic ? EPROTONOSUPPORT : EPROTO;
     munmap((void *)(uintptr_t)region, size);
     errno = error;
     return NULL;
@@ -48,13 +50,13 @@ map(int fd, size_t size)
 const struct onvm_node_counters *
 onvm_control_map_node(int fd)
 {
-    return map(fd, sizeof(struct onvm_node_counters));
+    return map(fd, sizeof(struct onvm_node_counters), ONVM_COUNTERS_MAGIC);
 }
 
 const struct onvm_nf_counters *
 onvm_control_map_nf(int fd)
 {
-    return map(fd, sizeof(struct onvm_nf_counters));
+    return map(fd, sizeof(struct onvm_nf_counters), ONVM_COUNTERS_MAGIC);
 }
 
 void
@@ -67,4 +69,28 @@ void
 onvm_control_unmap_nf(const struct onvm_nf_counters *counters)
 {
     munmap((void *)(uintptr_t)counters, sizeof(*counters));
+}
+
+const struct onvm_node_latency *
+onvm_control_map_node_latency(int fd)
+{
+    return map(fd, sizeof(struct onvm_node_latency), ONVM_LATENCY_MAGIC);
+}
+
+const struct onvm_nf_latency *
+onvm_control_map_nf_latency(int fd)
+{
+    return map(fd, sizeof(struct onvm_nf_latency), ONVM_LATENCY_MAGIC);
+}
+
+void
+onvm_control_unmap_node_latency(const struct onvm_node_latency *latency)
+{
+    munmap((void *)(uintptr_t)latency, sizeof(*latency));
+}
+
+void
+onvm_control_unmap_nf_latency(const struct onvm_nf_latency *latency)
+{
+    munmap((void *)(uintptr_t)latency, sizeof(*latency));
 }

@@ -48,7 +48,7 @@ static bool
 within_buffer(const struct worker *worker, const struct onvm_descriptor *descriptor)
 {
     return descriptor->length >= SHORTEST_FRAME &&
-           (uint32_t)descriptor->offset + descriptor->length <= worker->region->stride;
+           onvm_frame_within(descriptor, worker->region->stride);
 }
 
 /* Makes the mbuf say what the descriptor says; a device's notes of its reception are void. */
@@ -147,13 +147,17 @@ egress_inlet(struct worker *worker, struct inlet *inlet)
 {
     struct onvm_descriptor descriptors[ONVM_BURST];
     uint32_t count = onvm_consumer_ready(&inlet->consumer, ONVM_BURST);
+    uint8_t flags = 0;
 
     if (count == 0)
         return 0;
     for (uint32_t i = 0; i < count; i++) {
         descriptors[i] = onvm_consumer_peek(&inlet->consumer, i);
         prefetch(worker, &descriptors[i]);
+        flags |= descriptors[i].flags;
     }
+    if (flags & ONVM_FLAG_SAMPLED)
+        latency_record(&worker->latency, worker->region, &worker->ledger, descriptors, count);
     for (uint32_t i = 0; i < count; i++)
         receive_descriptor(worker, inlet->nf, &descriptors[i]);
     onvm_consumer_release(&inlet->consumer, count);

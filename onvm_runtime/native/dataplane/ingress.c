@@ -51,7 +51,7 @@ touch(struct worker *worker, uint16_t nf)
 
 static void
 hand_out(struct worker *worker, struct outlet *outlet, const struct port *port,
-         struct rte_mbuf *frame, const struct classification *result)
+         struct rte_mbuf *frame, const struct classification *result, uint8_t flags)
 {
     uint32_t index = region_index(worker->region, frame);
     struct onvm_descriptor descriptor = {
@@ -60,7 +60,7 @@ hand_out(struct worker *worker, struct outlet *outlet, const struct port *port,
         .length = (uint16_t)frame->data_len,
         .flow = result->flow,
         .path = onvm_path(result->chain, port->id),
-        .flags = onvm_era_flags(result->era),
+        .flags = (uint8_t)(onvm_era_flags(result->era) | flags),
     };
 
     onvm_producer_put(&outlet->producer, &descriptor);
@@ -77,7 +77,7 @@ entrance(const struct worker *worker, uint16_t service, const struct classificat
 
 static void
 enter_chain(struct worker *worker, const struct port *port, struct rte_mbuf *frame,
-            const struct classification *result)
+            const struct classification *result, uint8_t flags)
 {
     const struct path *path = &worker->path[result->chain];
     struct outlet *outlet;
@@ -102,7 +102,7 @@ enter_chain(struct worker *worker, const struct port *port, struct rte_mbuf *fra
         return;
     }
     outlet->room--;
-    hand_out(worker, outlet, port, frame, result);
+    hand_out(worker, outlet, port, frame, result, flags);
 }
 
 static void
@@ -134,9 +134,11 @@ ingress_port(struct worker *worker, struct port *port)
     struct classification results[ONVM_BURST];
     struct tally tally = {0};
     uint16_t count = port->ops->receive(port, frames, ONVM_BURST);
+    uint32_t sampled;
 
     if (count == 0)
         return 0;
+    sampled = latency_sample(&worker->latency, frames, count);
     classifier_classify(worker->classifier, port->id, frames, count, worker->now / 1000, results);
     for (unsigned i = 0; i < count; i++) {
         if (results[i].chain == 0) {
@@ -144,7 +146,8 @@ ingress_port(struct worker *worker, struct port *port)
             continue;
         }
         tally_add(worker, &tally, results[i].chain, frames[i]->data_len);
-        enter_chain(worker, port, frames[i], &results[i]);
+        enter_chain(worker, port, frames[i], &results[i],
+                    sampled >> i & 1 ? ONVM_FLAG_SAMPLED : 0);
     }
     tally_close(worker, &tally);
     publish_touched(worker);

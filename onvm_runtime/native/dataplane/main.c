@@ -129,6 +129,21 @@ open_counters(struct node *node, struct failure *failure)
     return true;
 }
 
+static bool
+open_latency(struct node *node, struct failure *failure)
+{
+    struct onvm_node_latency *latency;
+
+    if (!shared_open(&node->latency, "onvm-latency", sizeof(struct onvm_node_latency),
+                     SHARED_READ_ONLY, failure))
+        return false;
+    latency = node->latency.base;
+    latency->magic = ONVM_LATENCY_MAGIC;
+    latency->abi = ONVM_ABI_VERSION;
+    node->worker.latency.histograms = latency;
+    return true;
+}
+
 /* Everything that can fail, in the order in which each needs the one before. */
 static bool
 start(struct daemon *daemon, struct failure *failure)
@@ -140,7 +155,7 @@ start(struct daemon *daemon, struct failure *failure)
         !control_open(node, failure) || !eal_start(options, &node->hugepages, failure) ||
         !region_open(&node->region, options->buffers, options->buffer_size, node->hugepages,
                      failure) ||
-        !open_counters(node, failure))
+        !open_counters(node, failure) || !open_latency(node, failure))
         return false;
     node_counters(node)->buffers = node->region.buffers;
     daemon->sweep = sweep_new(node->region.indices, failure);

@@ -3,6 +3,8 @@
 
 #include <string.h>
 
+#include "../protocol/histogram.h"
+
 #define HOME_SLOTS 2048
 
 static void
@@ -34,11 +36,14 @@ stamp(struct nf *nf)
 {
     struct onvm_edge *edge = nf->home.base;
     struct onvm_nf_counters *counters = nf->counters.base;
+    struct onvm_nf_latency *latency = nf->latency.base;
 
     edge->magic = ONVM_EDGE_MAGIC;
     edge->slots = HOME_SLOTS;
     counters->magic = ONVM_COUNTERS_MAGIC;
     counters->abi = ONVM_ABI_VERSION;
+    latency->magic = ONVM_LATENCY_MAGIC;
+    latency->abi = ONVM_ABI_VERSION;
 }
 
 static void
@@ -47,6 +52,7 @@ release(struct nf *nf)
     shared_close(&nf->doorbell);
     shared_close(&nf->routes);
     shared_close(&nf->counters);
+    shared_close(&nf->latency);
     shared_close(&nf->home);
 }
 
@@ -59,6 +65,8 @@ memory_open(struct nf *nf, struct failure *failure)
         !shared_open(&nf->routes, "onvm-routes", sizeof(struct onvm_routes), SHARED_READ_ONLY,
                      failure) ||
         !shared_open(&nf->counters, "onvm-counters", sizeof(struct onvm_nf_counters),
+                     SHARED_BY_BOTH, failure) ||
+        !shared_open(&nf->latency, "onvm-latency", sizeof(struct onvm_nf_latency),
                      SHARED_BY_BOTH, failure) ||
         !shared_open(&nf->home, "onvm-home", onvm_edge_size(HOME_SLOTS), SHARED_BY_BOTH, failure)) {
         release(nf);

@@ -66,7 +66,7 @@ struct nf {
     struct watch session;
     pid_t pid;
     char module[ONVM_NAME_MAX];
-    struct shared doorbell, routes, counters, home;
+    struct shared doorbell, routes, counters, latency, home;
     bool slot_used[2][ONVM_MAX_EDGES]; /* by onvm_edge_role IN, OUT */
 };
 
@@ -102,7 +102,7 @@ struct node {
     bool hugepages;
     struct loop loop;
     struct region region;
-    struct shared counters;
+    struct shared counters, latency;
     struct worker worker;
     struct port *port[ONVM_MAX_PORTS];
     struct service service[ONVM_MAX_SERVICES];

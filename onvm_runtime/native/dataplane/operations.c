@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 #include "operations.h"
 
+#include <rte_cycles.h>
 #include <rte_version.h>
 #include <string.h>
 #include <unistd.h>
@@ -215,6 +216,59 @@ nf_counters(const struct call *call, struct failure *failure)
 }
 
 static bool
+nf_latency(const struct call *call, struct failure *failure)
+{
+    const char *name = only_name(call, failure);
+    const struct nf *nf = name != NULL ? node_nf(call->node, name) : NULL;
+
+    if (name == NULL)
+        return false;
+    if (nf == NULL || nf->latency.fd < 0)
+        return fail(failure, "NF %s is not attached", name);
+    return answer(call, json_object(), nf->latency.fd);
+}
+
+static bool
+latency(const struct call *call, struct failure *failure)
+{
+    const struct node *node = call->node;
+
+    (void)failure;
+    return answer(call,
+                  json_pack("{s:I, s:I, s:b}", "every", (json_int_t)node->worker.latency.every,
+                            "hz", (json_int_t)rte_get_tsc_hz(), "invariant",
+                            (int)latency_clock_is_invariant()),
+                  node->latency.fd);
+}
+
+static void
+set_sampling(struct worker *worker, void *argument)
+{
+    const uint32_t *every = argument;
+
+    latency_set(&worker->latency, *every);
+}
+
+static bool
+latency_sample_every(const struct call *call, struct failure *failure)
+{
+    const char *op;
+    json_error_t error;
+    int every;
+
+    if (json_unpack_ex(call->request, &error, JSON_STRICT, "{s:s, s:i}", "op", &op, "every",
+                       &every) != 0)
+        return fail(failure, "latency.sample: %s", error.text);
+    if (every < 0 || every > LATENCY_EVERY_MAX)
+        return fail(failure, "latency.sample: every must be from 0 to %d", LATENCY_EVERY_MAX);
+    if (every > 0 && !latency_clock_is_invariant())
+        return fail(failure, "latency cannot be measured here: the time stamp counter of this CPU "
+                             "is not invariant, so its cycles are no time");
+    worker_call(&call->node->worker, set_sampling, &(uint32_t){(uint32_t)every});
+    return answer(call, json_object(), -1);
+}
+
+static bool
 plan(const struct call *call, struct failure *failure)
 {
     return plan_begin(call->node, call->request, call->asker, failure);
@@ -260,6 +314,9 @@ static const struct {
     {"nf.flows", flows_of_nf},
     {"nf.query", query},
     {"nf.counters", nf_counters},
+    {"nf.latency", nf_latency},
+    {"latency", latency},
+    {"latency.sample", latency_sample_every},
     {"plan", plan},
     {"flows.clear", flows_clear},
     {"stop", stop},

@@ -166,10 +166,11 @@ welcome(struct nf *nf)
         .spin = nf->dedicated ? SPIN_DEDICATED : SPIN_SHARED,
         .yield = nf->dedicated ? YIELD_DEDICATED : YIELD_SHARED,
     };
-    int fds[] = {nf->node->region.fd, nf->doorbell.fd, nf->routes.fd, nf->counters.fd};
+    int fds[] = {nf->node->region.fd, nf->doorbell.fd, nf->routes.fd, nf->counters.fd,
+                 nf->latency.fd};
 
     snprintf(message.name, sizeof(message.name), "%s", nf->name);
-    tell(nf, &message, sizeof(message), fds, 4);
+    tell(nf, &message, sizeof(message), fds, 5);
 }
 
 static void

@@ -24,6 +24,7 @@
 #include "../protocol/edge.h"
 #include "classifier.h"
 #include "failure.h"
+#include "latency.h"
 #include "ledger.h"
 #include "port.h"
 #include "region.h"
@@ -67,6 +68,7 @@ struct worker {
     struct onvm_node_counters *counters;
     struct classifier *classifier;
     struct ledger ledger;
+    struct latency latency;
     bool poll;            /* never sleeps */
     uint64_t chain_limit; /* buffers that one chain may have out: it must not starve the others */
 

@@ -70,7 +70,9 @@ map_all(struct attachment *attachment, const int *fd, struct onvm_failure *failu
            map(&attachment->routes, fd[2], sizeof(struct onvm_routes), ACCESS_READ, "routes",
                failure) &&
            map(&attachment->counters, fd[3], sizeof(struct onvm_nf_counters), ACCESS_WRITE,
-               "counters", failure);
+               "counters", failure) &&
+           map(&attachment->latency, fd[4], sizeof(struct onvm_nf_latency), ACCESS_WRITE,
+               "latencies", failure);
 }
 
 bool
@@ -87,6 +89,8 @@ attachment_open(struct attachment *attachment, const struct envelope *message,
     }
     attachment_counters(attachment)->magic = ONVM_COUNTERS_MAGIC;
     attachment_counters(attachment)->abi = ONVM_ABI_VERSION;
+    attachment_latency(attachment)->magic = ONVM_LATENCY_MAGIC;
+    attachment_latency(attachment)->abi = ONVM_ABI_VERSION;
     return true;
 }
 
@@ -227,4 +231,5 @@ attachment_close(struct attachment *attachment)
     unmap(&attachment->doorbell);
     unmap(&attachment->routes);
     unmap(&attachment->counters);
+    unmap(&attachment->latency);
 }

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * All that one session maps: the packet region, the doorbells, routes, counters
- * and edges.  It is made when the data plane welcomes the NF, changes with each
+ * All that one session maps: the packet region, the doorbells, routes, counters,
+ * latencies and edges.  It is made when the data plane welcomes the NF, changes with each
  * EDGE_OPEN and EDGE_CLOSE, and goes as a whole when the session ends.
  */
 #ifndef ONVM_NF_ATTACHMENT_H
@@ -12,6 +12,7 @@
 #include "../protocol/counters.h"
 #include "../protocol/doorbell.h"
 #include "../protocol/edge.h"
+#include "../protocol/histogram.h"
 #include "../protocol/routes.h"
 #include "../protocol/session.h"
 #include "envelope.h"
@@ -42,7 +43,7 @@ struct output {
 
 struct attachment {
     struct onvm_welcome welcome;
-    struct mapping region, doorbell, routes, counters;
+    struct mapping region, doorbell, routes, counters, latency;
     struct output home;
     struct output output[ONVM_MAX_EDGES];
     struct input input[ONVM_MAX_EDGES];
@@ -81,6 +82,12 @@ static inline struct onvm_nf_counters *
 attachment_counters(const struct attachment *attachment)
 {
     return attachment->counters.base;
+}
+
+static inline struct onvm_nf_latency *
+attachment_latency(const struct attachment *attachment)
+{
+    return attachment->latency.base;
 }
 
 static inline bool

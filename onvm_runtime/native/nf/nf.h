@@ -29,6 +29,7 @@
 
 #include "../protocol/descriptor.h"
 #include "../protocol/drop_reasons.h"
+#include "../protocol/histogram.h"
 
 #define ONVM_FRAME_MIN 14 /* a handler never sees less than an Ethernet header */
 
@@ -131,7 +132,8 @@ onvm_packet_prepend(struct onvm_burst *burst, uint32_t i, uint16_t bytes)
 {
     struct onvm_descriptor *descriptor = &burst->descriptor[i];
 
-    if (bytes > descriptor->offset || bytes > UINT16_MAX - onvm_packet_length(burst, i))
+    if (bytes + ONVM_STAMPS_SIZE > descriptor->offset ||
+        bytes > UINT16_MAX - onvm_packet_length(burst, i))
         return false;
     descriptor->offset = (uint16_t)(descriptor->offset - bytes);
     descriptor->length = (uint16_t)(descriptor->length + bytes);

@@ -4,13 +4,14 @@
 #include <string.h>
 
 #include "clock.h"
+#include "latency.h"
 #include "post.h"
 
 static bool
 in_bounds(const struct onvm_welcome *region, const struct onvm_descriptor *descriptor)
 {
     return onvm_buffer_index(descriptor->buffer) < region->buffers &&
-           (uint32_t)descriptor->offset + descriptor->length <= region->stride;
+           onvm_frame_within(descriptor, region->stride);
 }
 
 /* Whether a handler may see the packet; sends it home where not. */
@@ -94,13 +95,15 @@ survey(struct passage *passage)
 {
     const struct onvm_burst *burst = &passage->burst;
     uint16_t paths = 0;
-    uint8_t hops = 0;
+    uint8_t hops = 0, flags = 0;
 
     for (uint32_t i = 0; i < burst->count; i++) {
         paths |= burst->descriptor[i].path ^ burst->descriptor[0].path;
         hops |= burst->descriptor[i].hop ^ burst->descriptor[0].hop;
+        flags |= burst->descriptor[i].flags;
         passage->bytes += burst->descriptor[i].length;
     }
+    passage->flags = flags;
     passage->together = (paths & 0x3ff) == 0 && hops == 0 && passage->further == 0;
 }
 
@@ -205,13 +208,28 @@ process(struct passage *passage, struct session *session)
     ONVM_COUNT(counters->handler_cycles, clock_cycles() - start);
 }
 
+/* Where the burst has sampled packets, how long they waited and took is noted. */
+static void
+process_timed(struct passage *passage, struct session *session)
+{
+    uint64_t taken;
+
+    if (__builtin_expect((passage->flags & ONVM_FLAG_SAMPLED) == 0, 1)) {
+        process(passage, session);
+        return;
+    }
+    taken = latency_take(&session->attachment, &passage->burst);
+    process(passage, session);
+    latency_post(&session->attachment, &passage->burst, taken);
+}
+
 void
 passage_handle(struct passage *passage, struct member *member)
 {
     member->busy = true;
     if (passage->burst.count > 0) {
         count_received(passage, attachment_counters(&member->session.attachment));
-        process(passage, &member->session);
+        process_timed(passage, &member->session);
     }
     post_burst(passage, member);
     member->busy = false;

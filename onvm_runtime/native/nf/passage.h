@@ -12,6 +12,7 @@ struct passage {
     struct onvm_burst burst;
     uint64_t bytes;  /* of the burst */
     uint8_t further; /* descriptors in burst.further */
+    uint8_t flags;   /* of all its packets */
     bool together;   /* the burst has one chain and hop, and no runs */
 };
 

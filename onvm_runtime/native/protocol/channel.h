@@ -18,7 +18,7 @@
 #include <sys/un.h>
 #include <unistd.h>
 
-#define ONVM_CHANNEL_FDS 4 /* descriptors in one message, at the most */
+#define ONVM_CHANNEL_FDS 6 /* descriptors in one message, at the most */
 
 /* The descriptors of one message. */
 struct onvm_fds {
@@ -30,6 +30,11 @@ union onvm_channel_rights {
     struct cmsghdr header;
     char bytes[CMSG_SPACE(sizeof(int) * ONVM_CHANNEL_FDS)];
 };
+
+/* Else padding would let one more descriptor in than there is room for. */
+_Static_assert(CMSG_SPACE(sizeof(int) * ONVM_CHANNEL_FDS) ==
+                   CMSG_LEN(sizeof(int) * ONVM_CHANNEL_FDS),
+               "an even number of descriptors fills a control message");
 
 /* Takes a descriptor out; the caller closes it.  -1: there is none. */
 static inline int

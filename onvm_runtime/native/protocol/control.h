@@ -38,6 +38,11 @@
  *   nf.forget  {name} -> {}; stops and detaches it, removes its socket
  *   nf.query   {name, request} -> {reply}; JSON to and from the NF itself
  *   nf.counters {name} -> {}; second descriptor: struct onvm_nf_counters
+ *   nf.latency {name} -> {}; second descriptor: struct onvm_nf_latency
+ *   latency    {} -> {every, hz, invariant: bool}; second descriptor: struct
+ *              onvm_node_latency.  hz: of the time stamp counter
+ *   latency.sample {every} -> {}; stamps one packet of `every` from now on, 0: none.
+ *              Refused where the counter is not invariant
  *   plan       {chains: [{id, name, path: [service], egress: port, reverse: id?}],
  *               rules: [{chain, priority, port?, vlan?, ethertype?, src_mac?,
  *                        dst_mac?, src?, dst?, protocol?, src_ports?: [lo, hi],

@@ -7,7 +7,8 @@
  * what every hop needs so that no hop has to look at the packet for it.
  *
  *   buffer   bits 0-23 index, bits 24-31 generation
- *   offset   first byte of the frame, from the start of the buffer
+ *   offset   first byte of the frame, from the start of the buffer, which begins with
+ *            its time stamps (histogram.h)
  *   length   bytes of the frame
  *   flow     the flow's hash, the same in both directions of a flow
  *   path     bits 0-9 chain, bits 10-15 the port it came in by
@@ -62,7 +63,7 @@ enum onvm_verdict {
 enum onvm_descriptor_flags {
     ONVM_FLAG_VERDICT = 0x03,  /* on a home edge: DROP, NEXT or OUT */
     ONVM_FLAG_SEGMENT = 0x04,  /* more segments of this packet follow */
-    ONVM_FLAG_SAMPLED = 0x08,  /* carries time stamps */
+    ONVM_FLAG_SAMPLED = 0x08,  /* its buffer's time stamps count (histogram.h) */
     ONVM_FLAG_ERA = 0xf0,      /* the assignment under which the flow began: routes.h */
 };
 

@@ -69,7 +69,7 @@ struct onvm_hello {
     char module[ONVM_NAME_MAX]; /* which NF this program is: "firewall" */
 };
 
-/* fds: packet region, doorbell, routes, counters; in this order */
+/* fds: packet region, doorbell, routes, counters, latency; in this order */
 struct onvm_welcome {
     struct onvm_message header;
     uint32_t abi;

@@ -15,8 +15,8 @@ static const struct {
     uint16_t offset, length; /* afterwards; 100 and 60 before */
 } cases[] = {
     {"a tunnel header fits into the headroom", onvm_packet_prepend, 50, true, 50, 110},
-    {"all of the headroom may be used", onvm_packet_prepend, 100, true, 0, 160},
-    {"nothing fits before the buffer", onvm_packet_prepend, 101, false, 100, 60},
+    {"all of the headroom may be used", onvm_packet_prepend, 84, true, 16, 144},
+    {"but not the time stamps before it", onvm_packet_prepend, 85, false, 100, 60},
     {"a VLAN tag's bytes are cut off the start", onvm_packet_strip, 4, true, 104, 56},
     {"an Ethernet header may be all that is left", onvm_packet_strip, 46, true, 146, 14},
     {"less than that may not", onvm_packet_strip, 47, false, 100, 60},

@@ -55,6 +55,7 @@ make_shared(struct fake_dataplane *fake)
     fake->region = make_memory((size_t)FAKE_BUFFERS * FAKE_STRIDE);
     fake->routes = make_memory(sizeof(struct onvm_routes));
     fake->counters = make_memory(sizeof(struct onvm_nf_counters));
+    fake->latency = make_memory(sizeof(struct onvm_nf_latency));
     fake->nf_doorbell = make_memory(sizeof(struct onvm_doorbell));
     fake->worker_doorbell = make_memory(sizeof(struct onvm_doorbell));
     fake->eventfd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
@@ -66,6 +67,7 @@ drop_shared(struct fake_dataplane *fake)
     drop_memory(&fake->region);
     drop_memory(&fake->routes);
     drop_memory(&fake->counters);
+    drop_memory(&fake->latency);
     drop_memory(&fake->nf_doorbell);
     drop_memory(&fake->worker_doorbell);
     close(fake->eventfd);
@@ -128,7 +130,8 @@ fake_send(struct fake_dataplane *fake, const void *message, size_t length)
 void
 fake_welcome(struct fake_dataplane *fake)
 {
-    const int fds[] = {fake->region.fd, fake->nf_doorbell.fd, fake->routes.fd, fake->counters.fd};
+    const int fds[] = {fake->region.fd, fake->nf_doorbell.fd, fake->routes.fd, fake->counters.fd,
+                       fake->latency.fd};
     struct onvm_welcome welcome = {
         .header = {.type = ONVM_WELCOME},
         .abi = ONVM_ABI_VERSION,
@@ -140,7 +143,7 @@ fake_welcome(struct fake_dataplane *fake)
         .name = "test-1",
     };
 
-    send_with(fake, &welcome, sizeof(welcome), fds, 4);
+    send_with(fake, &welcome, sizeof(welcome), fds, 5);
 }
 
 void

@@ -13,6 +13,7 @@
 #include "protocol/counters.h"
 #include "protocol/doorbell.h"
 #include "protocol/edge.h"
+#include "protocol/histogram.h"
 #include "protocol/routes.h"
 #include "protocol/session.h"
 
@@ -33,7 +34,7 @@ struct fake_dataplane {
     int listener;
     int session;
     pid_t nf;
-    struct fake_memory region, routes, counters;
+    struct fake_memory region, routes, counters, latency;
     struct fake_memory nf_doorbell, worker_doorbell;
     int eventfd;
     uint32_t requests;

@@ -17,9 +17,10 @@ from typing import Any
 
 import pytest
 
-from onvm_runtime.cli import stats
+from onvm_runtime.cli import stats, watching
 from onvm_runtime.cli.app import run
 from onvm_runtime.cli.failure import ExitCode
+from onvm_runtime.cli.session import Session
 from onvm_runtime.manager import models
 from onvm_runtime.telemetry.counters import ChainCounters, FlowCount, NodeCounters, PortCounters
 from onvm_runtime.telemetry.snapshot import ChainStats, HopStats, PortStats, Snapshot
@@ -411,7 +412,7 @@ def test_stats_once_shows_totals(api, capsys):
 
 def test_stats_between_two_looks_are_rates():
     first, second = snapshot(10.0, 1000, 0), snapshot(12.0, 21000, 500)
-    console = stats.Session().console
+    console = Session().console
     with console.capture() as captured:
         console.print(stats.draw(second, first))
     found = rows(captured.get())
@@ -421,7 +422,7 @@ def test_stats_between_two_looks_are_rates():
 
 
 def test_stats_after_a_restart_count_from_zero():
-    console = stats.Session().console
+    console = Session().console
     with console.capture() as captured:
         console.print(stats.draw(snapshot(11.0, 500, 0), snapshot(10.0, 90000, 3)))
     assert ["1", "wire", "500", "500", "400k"] in rows(captured.get())
@@ -443,8 +444,42 @@ def test_watching_outlasts_the_manager_and_ends_with_ctrl_c(
             raise KeyboardInterrupt
         step[0].rename(step[1])
 
-    monkeypatch.setattr(stats.time, "sleep", sleep)
+    monkeypatch.setattr(watching.time, "sleep", sleep)
     api.answers["GET /v1/stats"] = 200, snapshot(10.0, 1, 0)
     assert api.onvm("stats", "--watch", *options) == ExitCode.OK
     lines = capsys.readouterr().out.splitlines()
     assert [start for line in lines for start in set(pages) if line.startswith(start)] == pages
+
+
+def stage(name: str, hop: int | None, service: str | None, *cycles: int) -> models.Stage:
+    """A stage with times below 16 cycles of 10 MHz, each in the bucket of its number."""
+    values = sorted(cycles)
+    return models.Stage(
+        stage=name,
+        hop=hop,
+        service=service,
+        count=len(values),
+        sum=sum(values) / 1e7,
+        max=max(values, default=0) / 1e7,
+        p50=0.0,
+        p99=0.0,
+        p99_9=0.0,
+        buckets={value: values.count(value) for value in values},
+    )
+
+
+def latencies(*stages: models.Stage, **more: Any) -> Any:
+    chain = models.ChainLatency(name="web", id=1, reverse=True, stages=list(stages))
+    facts = {"every": 1024, "refusal": None, "hz": 10_000_000, **more}
+    return plain(models.Latency(chains=[chain], **facts))
+
+
+def test_latency_shows_microseconds_by_stage(api, capsys):
+    stages = stage("wait", 1, "wire", 1, 2, 2, 9), stage("total", None, None)
+    api.answers["GET /v1/latency"] = 200, latencies(*stages)
+    assert api.onvm("latency") == ExitCode.OK
+    out = capsys.readouterr().out
+    assert "one packet of 1,024 is sampled" in out
+    found = rows(out)
+    assert ["web", "(reverse)", "1", "wire", "wait", "0.2", "0.9", "0.9", "0.9", "4"] in found
+    assert ["total", "-", "-", "-", "-", "0"] in found

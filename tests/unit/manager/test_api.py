@@ -178,6 +178,33 @@ async def test_flows_of_all_replicas_are_merged(
     assert sorted(node.fleet.instances) == ["fw-1", "fw-2", "fw-3"]
 
 
+async def test_latency_is_sampled_as_node_yml_says_until_told_otherwise(
+    http: httpx.AsyncClient, node: Node, plane: Any
+) -> None:
+    assert plane.every == node.config.dataplane.latency_sample
+    assert (await http.put("/v1/latency", json={"every": 64})).json() == {"every": 64}
+    await apply(http)
+    shown = await get(http, "/v1/latency")
+    assert (shown["every"], shown["refusal"]) == (64, None)
+    assert [(s["hop"], s["service"], s["stage"]) for s in shown["chains"][0]["stages"]] == [
+        (1, "fw", "wait"),
+        (1, "fw", "handling"),
+        (None, None, "home"),
+        (None, None, "total"),
+    ]
+
+
+async def test_a_clock_that_is_no_clock_is_said_and_everything_else_goes_on(
+    http: httpx.AsyncClient, plane: Any
+) -> None:
+    plane.refuse["latency.sample"] = "the counter is not invariant"
+    refused = await http.put("/v1/latency", json={"every": 64})
+    assert (refused.status_code, refused.json()["error"]) == (409, "the counter is not invariant")
+    assert (await get(http, "/v1/latency"))["refusal"] == "the counter is not invariant"
+    assert (await apply(http)).status_code == 200
+    assert (await http.put("/v1/latency", json={"every": -1})).status_code == 422
+
+
 async def test_a_shutdown_ends_all(
     http: httpx.AsyncClient, plane: Any, runtime: Any, shutdowns: list[bool]
 ) -> None:

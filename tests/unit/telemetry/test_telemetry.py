@@ -172,11 +172,11 @@ def samples(page: bytes) -> dict[tuple[str, tuple[tuple[str, str], ...]], float]
     ],
 )
 def test_metrics(taken: snapshot.Snapshot, name: str, labels: dict[str, str], value: int) -> None:
-    page = samples(prometheus.exposition(FACTS, taken))
+    page = samples(prometheus.exposition(FACTS, taken, None))
     assert page[name, tuple(sorted(labels.items()))] == value
 
 
 def test_without_a_data_plane_there_are_only_the_managers_facts() -> None:
-    page = samples(prometheus.exposition(FACTS, None))
+    page = samples(prometheus.exposition(FACTS, None, None))
     assert ("onvm_manager_info", (("version", "0.1.0"),)) in page
     assert not [name for name, _ in page if name.startswith("onvm_drops")]

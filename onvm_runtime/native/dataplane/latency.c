@@ -1,0 +1,91 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+#include "latency.h"
+
+#include <rte_cpuflags.h>
+#include <rte_cycles.h>
+#include <rte_random.h>
+
+bool
+latency_clock_is_invariant(void)
+{
+#ifdef RTE_ARCH_X86
+    return rte_cpu_get_flag_enabled(RTE_CPUFLAG_INVTSC) > 0;
+#else
+    return true; /* a generic timer (Arm ARM, D11.1) counts at one frequency */
+#endif
+}
+
+/* A distance from 1 to 2 * every - 1. */
+static uint32_t
+distance(const struct latency *latency)
+{
+    return 1 + (uint32_t)rte_rand_max(2ull * latency->every - 1);
+}
+
+void
+latency_set(struct latency *latency, uint32_t every)
+{
+    latency->every = every;
+    latency->next = every != 0 ? distance(latency) - 1 : 0;
+}
+
+uint32_t
+latency_choose(struct latency *latency, struct rte_mbuf *const *frames, uint32_t count)
+{
+    uint32_t chosen = 0;
+    uint64_t now;
+
+    if (latency->next >= count) {
+        latency->next -= count;
+        return 0;
+    }
+    now = rte_rdtsc();
+    for (; latency->next < count; latency->next += distance(latency)) {
+        struct onvm_stamps *stamps = frames[latency->next]->buf_addr;
+        *stamps = (struct onvm_stamps){.ingress = now, .posted = now};
+        chosen |= 1u << latency->next;
+    }
+    latency->next -= count;
+    return chosen;
+}
+
+/* The chain of a buffer that the ledger says is out; 0: it is not, whatever is claimed. */
+static uint16_t
+chain_of(const struct ledger *ledger, uint32_t buffer)
+{
+    uint32_t index = onvm_buffer_index(buffer);
+    const struct ledger_entry *entry;
+
+    if (index >= ledger->count)
+        return 0;
+    entry = &ledger->entry[index];
+    return entry->out && entry->generation == onvm_buffer_generation(buffer) ? entry->chain : 0;
+}
+
+static void
+record(const struct latency *latency, const struct region *region, const struct ledger *ledger,
+       const struct onvm_descriptor *descriptor, uint64_t now)
+{
+    uint16_t chain = chain_of(ledger, descriptor->buffer);
+    struct onvm_chain_latency *seen = &latency->histograms->chain[chain];
+    struct onvm_stamps stamps;
+
+    if (chain == 0)
+        return;
+    stamps = *onvm_stamps(region->base, region->stride, descriptor->buffer);
+    onvm_histogram_record(&seen->wait, stamps.posted, now);
+    onvm_histogram_record(&seen->total, stamps.ingress, now);
+}
+
+void
+latency_record(const struct latency *latency, const struct region *region,
+               const struct ledger *ledger, const struct onvm_descriptor *descriptors,
+               uint32_t count)
+{
+    uint64_t now = rte_rdtsc();
+
+    for (uint32_t i = 0; i < count; i++)
+        if ((descriptors[i].flags & ONVM_FLAG_SAMPLED) != 0 &&
+            (descriptors[i].flags & ONVM_FLAG_VERDICT) != ONVM_VERDICT_DROP)
+            record(latency, region, ledger, &descriptors[i], now);
+}

@@ -1,0 +1,51 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+#include "latency.h"
+
+#include "clock.h"
+
+static bool
+is_sampled(const struct onvm_descriptor *descriptor)
+{
+    return (descriptor->flags & ONVM_FLAG_SAMPLED) != 0 && descriptor->hop < ONVM_MAX_HOPS;
+}
+
+static struct onvm_stamps *
+stamps_of(const struct attachment *attachment, const struct onvm_descriptor *descriptor)
+{
+    return onvm_stamps(attachment->region.base, attachment->welcome.stride, descriptor->buffer);
+}
+
+static struct onvm_hop_latency *
+hop_of(const struct attachment *attachment, const struct onvm_descriptor *descriptor)
+{
+    return &attachment_latency(attachment)
+                ->hop[onvm_path_chain(descriptor->path)][descriptor->hop];
+}
+
+uint64_t
+latency_take(const struct attachment *attachment, const struct onvm_burst *burst)
+{
+    uint64_t now = clock_cycles();
+
+    for (uint32_t i = 0; i < burst->count; i++) {
+        const struct onvm_descriptor *descriptor = &burst->descriptor[i];
+        if (is_sampled(descriptor))
+            onvm_histogram_record(&hop_of(attachment, descriptor)->wait,
+                                  stamps_of(attachment, descriptor)->posted, now);
+    }
+    return now;
+}
+
+void
+latency_post(const struct attachment *attachment, const struct onvm_burst *burst, uint64_t taken)
+{
+    uint64_t now = clock_cycles();
+
+    for (uint32_t i = 0; i < burst->count; i++) {
+        const struct onvm_descriptor *descriptor = &burst->descriptor[i];
+        if (!is_sampled(descriptor))
+            continue;
+        onvm_histogram_record(&hop_of(attachment, descriptor)->handling, taken, now);
+        stamps_of(attachment, descriptor)->posted = now;
+    }
+}
