@@ -12,14 +12,15 @@ from pathlib import Path
 
 from rich.console import Console
 
-from tests.bench import machine, registry
+from tests.bench import machine, neighbours, registry
 from tests.bench.failure import BenchError
 from tests.bench.figure import Finding, or_missing
 from tests.bench.registry import Benchmark
-from tests.bench.report import document, table
+from tests.bench.report import document, plot, table
 from tests.bench.setting import Setting
 
 QUICK_SECONDS, SECONDS = 0.3, 1.0
+QUICK_LENGTHS, LENGTHS = "1-3,5,7", "1-7"
 WIDE = 160  # columns where nobody watches
 
 
@@ -47,7 +48,9 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--repeat", metavar="N", type=_positive, default=5, help="samples (5)")
     parser.add_argument("--seconds", metavar="S", type=float, help="length of a sample")
     parser.add_argument("--cores", metavar="LIST", help="CPUs, I/O first: 0-3,8 (all)")
+    parser.add_argument("--lengths", metavar="LIST", help="of chains, in NFs: 1-3,5,7 (1-7)")
     parser.add_argument("--json", metavar="FILE", type=Path, help="write the figures for programs")
+    parser.add_argument("--plot", metavar="FILE", type=Path, help="draw the figures, as SVG")
     return parser
 
 
@@ -58,17 +61,10 @@ def _positive(text: str) -> int:
 
 
 def _run(options: argparse.Namespace) -> None:
-    build = Path(os.environ["ONVM_BUILD"])
-    chosen = _chosen(options.only)
-    about = machine.describe(build)
-    machine.refuse_unfit(build)
-    setting = Setting(
-        build=build,
-        cores=machine.cores(options.cores),
-        repeat=options.repeat,
-        seconds=options.seconds or (QUICK_SECONDS if options.quick else SECONDS),
-        quick=options.quick,
-    )
+    setting, chosen = _setting(options), _chosen(options.only)
+    about = machine.describe(setting.build)
+    machine.refuse_unfit(setting.build)
+    neighbours.refuse_busy(setting.cores)
     console = _console()
     console.print(", ".join(f"{key}: {value}" for key, value in about.items()), soft_wrap=True)
     findings: list[Finding] = []
@@ -78,6 +74,20 @@ def _run(options: argparse.Namespace) -> None:
         findings += found
     if options.json:
         document.write(options.json, document.document(about, _told(setting), findings))
+    if options.plot:
+        plot.draw(options.plot, about, findings)
+
+
+def _setting(options: argparse.Namespace) -> Setting:
+    lengths = options.lengths or (QUICK_LENGTHS if options.quick else LENGTHS)
+    return Setting(
+        build=Path(os.environ["ONVM_BUILD"]),
+        cores=machine.cores(options.cores),
+        lengths=machine.numbers("--lengths", lengths),
+        repeat=options.repeat,
+        seconds=options.seconds or (QUICK_SECONDS if options.quick else SECONDS),
+        quick=options.quick,
+    )
 
 
 def _chosen(names: Sequence[str] | None) -> list[Benchmark]:
@@ -91,6 +101,7 @@ def _chosen(names: Sequence[str] | None) -> list[Benchmark]:
 def _told(setting: Setting) -> dict[str, object]:
     return {
         "cores": list(setting.cores),
+        "lengths": list(setting.lengths),
         "repeat": setting.repeat,
         "seconds": setting.seconds,
         "quick": setting.quick,

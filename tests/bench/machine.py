@@ -57,13 +57,21 @@ def cores(asked: str | None) -> tuple[int, ...]:
     allowed = sorted(os.sched_getaffinity(0))
     if asked is None:
         return tuple(allowed)
-    try:
-        wanted = [cpu for part in asked.split(",") for cpu in _range(part)]
-    except ValueError:
-        raise BenchError(f"--cores takes a list such as 0-3,8, not '{asked}'") from None
-    if not wanted or not set(wanted) <= set(allowed):
+    wanted = numbers("--cores", asked)
+    if not set(wanted) <= set(allowed):
         raise BenchError(f"--cores {asked}: this process may use {_list(allowed)}")
-    return tuple(wanted)
+    return wanted
+
+
+def numbers(option: str, text: str) -> tuple[int, ...]:
+    """Reads 0-3,8; raises BenchError when it is no such list or names nothing."""
+    try:
+        found = [number for part in text.split(",") for number in _range(part)]
+    except ValueError:
+        raise BenchError(f"{option} takes a list such as 0-3,8, not '{text}'") from None
+    if not found:
+        raise BenchError(f"{option} {text} names nothing")
+    return tuple(found)
 
 
 def _range(part: str) -> Sequence[int]:

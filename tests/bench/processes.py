@@ -11,6 +11,7 @@ from typing import Any
 
 from tests.bench.failure import BenchError
 
+PATIENCE = 15.0  # seconds; reached only when something is wrong
 SCHEDULER_CLOCK = 2  # CPUCLOCK_SCHED of clock_getcpuclockid(3)
 
 
@@ -36,11 +37,11 @@ def resume(pids: Iterable[int]) -> None:
         os.kill(pid, signal.SIGCONT)
 
 
-def wait_for(condition: Callable[[], Any], what: str, seconds: float = 15) -> Any:
+def wait_for(condition: Callable[[], Any], what: str, interval: float = 0.01) -> Any:
     """Waits until `condition` holds and returns its value; raises BenchError with `what`."""
-    end = time.monotonic() + seconds
+    end = time.monotonic() + PATIENCE
     while not (value := condition()):
         if time.monotonic() > end:
-            raise BenchError(f"not within {seconds:.0f} s: {what}")
-        time.sleep(0.01)
+            raise BenchError(f"not within {PATIENCE:.0f} s: {what}")
+        time.sleep(interval)
     return value

@@ -38,7 +38,7 @@ def benchmark(name: str, title: str) -> Callable[[Body], Body]:
 
 
 def known() -> list[Benchmark]:
-    """All benchmarks, by the names of their files."""
-    for module in sorted(pkgutil.iter_modules(benchmarks.__path__), key=lambda m: m.name):
+    """All benchmarks, by name."""
+    for module in pkgutil.iter_modules(benchmarks.__path__):
         importlib.import_module(f"{benchmarks.__name__}.{module.name}")
-    return list(_KNOWN.values())
+    return [_KNOWN[name] for name in sorted(_KNOWN)]

@@ -29,12 +29,14 @@ def place(cores: Sequence[int], nfs: int) -> Placement:
 class Setting:
     """What every benchmark is told.
 
+    lengths  of chains, in NFs
     repeat   samples of each figure
     seconds  length of a sample
     """
 
     build: Path
     cores: tuple[int, ...]
+    lengths: tuple[int, ...]
     repeat: int
     seconds: float
     quick: bool

@@ -47,10 +47,11 @@ def _missing(missing: Missing) -> list[str | Text]:
 
 def spread(found: Spread) -> str:
     """A median with its spread, in three digits: 44.3 (41.6-50.3)."""
-    return f"{_digits(found.median)} ({_digits(found.low)}-{_digits(found.high)})"
+    return f"{digits(found.median)} ({digits(found.low)}-{digits(found.high)})"
 
 
-def _digits(number: float) -> str:
+def digits(number: float) -> str:
+    """Three digits, or as many as the whole number has."""
     if abs(number) >= 100:
         return f"{number:,.0f}"
     return f"{number:.1f}" if abs(number) >= 10 else f"{number:.2f}"

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""Our chain: a data plane with one null port, and NFs that swap MAC addresses."""
+"""Ours: a data plane, and NFs that swap MAC addresses."""
 
 from __future__ import annotations
 
@@ -17,13 +17,12 @@ SWAP = {"swap_mac": True}
 
 
 class OnvmChain:
-    """A chain of NFs that receives without end from a null port and sends to it."""
+    """NFs through which packets pass without end, and the port by which they leave."""
 
-    name = "onvm"
-
-    def __init__(self, plane: Plane, nfs: Sequence[str]) -> None:
+    def __init__(self, plane: Plane, nfs: Sequence[str], egress: int, name: str = "onvm") -> None:
+        self.name = name
         self.plane = plane
-        self._port = plane.request("port.add", name=PORT, kind="null", size=64)["id"]
+        self._egress = egress
         self._node = plane.counters().counters
         self._nfs = [
             (plane.nfs[nf].pid, plane.loop.run_until_complete(plane.control.nf_counters(nf)))
@@ -31,16 +30,21 @@ class OnvmChain:
         ]
 
     @property
+    def nf_pids(self) -> list[int]:
+        """The NFs' processes."""
+        return [pid for pid, _ in self._nfs]
+
+    @property
     def pids(self) -> list[int]:
         """All its processes, the data plane last."""
-        return [*(pid for pid, _ in self._nfs), self.plane.process.pid]
+        return [*self.nf_pids, self.plane.process.pid]
 
     def count(self) -> Count:
         """See sampling.System."""
         return Count(
-            packets=self._node.port[self._port].tx.packets,
+            packets=self._node.port[self._egress].tx.packets,
             io_cpu=processes.cpu_nanoseconds(self.plane.process.pid),
-            nf_cpu=sum(processes.cpu_nanoseconds(pid) for pid, _ in self._nfs),
+            nf_cpu=sum(map(processes.cpu_nanoseconds, self.nf_pids)),
             handled=sum(region.counters.rx.packets for _, region in self._nfs),
         )
 
@@ -71,6 +75,11 @@ def start_nf(plane: Plane, name: str, service: str, cpu: int, **wishes: Any) -> 
     processes.pin(process.pid, cpu)
 
 
+def add_null_port(plane: Plane) -> int:
+    """Adds the port PORT; returns its id."""
+    return int(plane.request("port.add", name=PORT, kind="null", size=64)["id"])
+
+
 @contextmanager
 def onvm_chain(placement: Placement) -> Iterator[OnvmChain]:
     """A paused chain with one NF for each of the placement's CPUs."""
@@ -78,7 +87,7 @@ def onvm_chain(placement: Placement) -> Iterator[OnvmChain]:
     with running_plane("--core", str(placement.io)) as plane:
         for name, cpu in zip(names, placement.nfs, strict=True):
             start_nf(plane, name, name, cpu, dedicated=placement.own)
-        chain = OnvmChain(plane, names)
+        chain = OnvmChain(plane, names, add_null_port(plane))
         plane.plan([{"id": 1, "name": "bench", "path": names, "egress": PORT}], default_chain=1)
         chain.pause()
         yield chain

@@ -15,6 +15,7 @@ from pathlib import Path
 from tests.bench import processes
 from tests.bench.failure import BenchError
 from tests.bench.processes import wait_for
+from tests.bench.programs import program
 from tests.bench.sampling import Count
 from tests.bench.setting import Placement, run_directory
 
@@ -30,6 +31,7 @@ class Member:
     def __init__(self, program: Path, arguments: list[str], file: Path, *own: str) -> None:
         self._log = file.with_suffix(".log")
         self._file = file
+        file.unlink(missing_ok=True)  # of one that had the place before
         with self._log.open("wb") as log:
             self._process = subprocess.Popen(
                 [program, *arguments, "--", file, *own], stdout=log, stderr=log
@@ -37,9 +39,12 @@ class Member:
         self.pid = self._process.pid
         self._counters: mmap.mmap | None = None
 
-    def wait(self) -> None:
-        """Waits until it is in its loop; raises BenchError when it ends instead."""
-        wait_for(self._is_ready, f"a process of the reference chain runs: {self._said()}")
+    def wait(self, interval: float = 0.01) -> None:
+        """Waits until it is in its loop, looking every `interval` seconds.
+
+        Raises BenchError when it ends instead.
+        """
+        wait_for(self._is_ready, f"{self._file.name} of the reference chain runs", interval)
 
     def packets(self) -> int:
         """Packets that it has sent or handled."""
@@ -68,9 +73,34 @@ class ReferenceChain:
 
     name = "reference"
 
-    def __init__(self, manager: Member, nfs: list[Member]) -> None:
-        self.manager = manager
-        self.nfs = nfs
+    def __init__(self, build: Path, directory: Path, eal: list[str], placement: Placement) -> None:
+        self._build, self._directory, self._eal = build, directory, eal
+        self._placement = placement
+        self.nfs: list[Member] = []
+        self.manager = Member(
+            program(build, "reference/reference_manager"),
+            [*eal, f"--lcores=0@{placement.io}", "-m", MEMORY, "--socket-limit", MEMORY,
+             "--vdev=net_null0,size=64"],
+            directory / "manager",
+            str(len(placement.nfs)), str(BUFFERS), str(SLOTS),
+        )  # fmt: skip
+
+    def start_nf(self, number: int) -> Member:
+        """Starts the NF of one place, from 0; its lcore id is like no other's."""
+        nf = Member(
+            program(self._build, "reference/reference_nf"),
+            [*self._eal, "--proc-type=secondary",
+             f"--lcores={number + 1}@{self._placement.nfs[number]}"],
+            self._directory / f"nf{number}",
+            str(number),
+        )  # fmt: skip
+        self.nfs.append(nf)
+        return nf
+
+    def end(self) -> None:
+        """Ends all its processes at once."""
+        for member in [*self.nfs, self.manager]:
+            member.end()
 
     def count(self) -> Count:
         """See sampling.System."""
@@ -96,52 +126,29 @@ class ReferenceChain:
 @contextmanager
 def reference_chain(build: Path, placement: Placement) -> Iterator[ReferenceChain]:
     """A paused reference chain with one NF for each of the placement's CPUs."""
-    with ExitStack() as stack:
-        directory = stack.enter_context(run_directory())
-        eal = ["--no-pci", f"--huge-dir={stack.enter_context(huge_pages(directory))}"]
-        eal.append(f"--file-prefix={stack.enter_context(_file_prefix())}")
-        manager = _manager(build, eal, directory, placement)
-        stack.callback(manager.end)
-        manager.wait()
-        nfs = []
-        for i in range(len(placement.nfs)):
-            nfs.append(start_nf(build, eal, directory, placement, i))
-            stack.callback(nfs[-1].end)
-        for nf in nfs:
+    with reference_manager(build, placement) as chain:
+        for number in range(len(placement.nfs)):
+            chain.start_nf(number)
+        for nf in chain.nfs:
             nf.wait()
-        chain = ReferenceChain(manager, nfs)
         chain.pause()
         yield chain
 
 
-def _manager(build: Path, eal: list[str], directory: Path, placement: Placement) -> Member:
-    return Member(
-        _program(build, "reference_manager"),
-        [*eal, f"--lcores=0@{placement.io}", "-m", MEMORY, "--socket-limit", MEMORY,
-         "--vdev=net_null0,size=64"],
-        directory / "manager",
-        str(len(placement.nfs)), str(BUFFERS), str(SLOTS),
-    )  # fmt: skip
-
-
-def start_nf(
-    build: Path, eal: list[str], directory: Path, placement: Placement, number: int
-) -> Member:
-    """Starts one NF; `number` counts from 0 along the chain."""
-    lcore = f"--lcores={number + 1}@{placement.nfs[number]}"
-    return Member(
-        _program(build, "reference_nf"),
-        [*eal, "--proc-type=secondary", lcore],
-        directory / f"nf{number}",
-        str(number),
-    )
-
-
-def _program(build: Path, name: str) -> Path:
-    program = build / "tests/bench/reference" / name
-    if not program.exists():
-        raise BenchError(f"{program} is not built: meson configure {build} -Dbench=true; ninja")
-    return program
+@contextmanager
+def reference_manager(build: Path, placement: Placement) -> Iterator[ReferenceChain]:
+    """A reference chain that runs, with no NF yet; whatever is started in it ends with it."""
+    with ExitStack() as stack:
+        directory = stack.enter_context(run_directory())
+        eal = [
+            "--no-pci",
+            f"--huge-dir={stack.enter_context(huge_pages(directory))}",
+            f"--file-prefix={stack.enter_context(_file_prefix())}",
+        ]
+        chain = ReferenceChain(build, directory, eal, placement)
+        stack.callback(chain.end)
+        chain.manager.wait()
+        yield chain
 
 
 @contextmanager
