@@ -19,10 +19,12 @@ from pydantic import (
     model_validator,
 )
 
+from onvm_runtime._control import lib
 from onvm_runtime.chains import Problem, SpecError
 from onvm_runtime.chains.document import Node, Problems, parse
 from onvm_runtime.chains.spec import Places
 
+_WORKER_BUFFERS = 1024  # fewer are none for the queues of its ports
 _UNITS = {"": 1, "k": 1 << 10, "m": 1 << 20, "g": 1 << 30}
 
 
@@ -72,6 +74,19 @@ CpuSet = Annotated[
 ]
 
 
+def _each_once(cores: tuple[int, ...]) -> tuple[int, ...]:
+    if len(set(cores)) < len(cores):
+        raise ValueError("names a CPU twice; each worker needs one of its own")
+    return cores
+
+
+Cores = Annotated[
+    tuple[Annotated[int, Field(ge=0, le=1023)], ...],
+    Field(min_length=1, max_length=lib.ONVM_MAX_WORKERS),
+    AfterValidator(_each_once),
+]
+
+
 class _Section(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True, strict=False)
 
@@ -80,13 +95,21 @@ class DataplaneConfig(_Section):
     """How onvm-dataplane is started."""
 
     program: Path = Path("/opt/onvm/bin/onvm-dataplane")
-    core: Annotated[int, Field(ge=0, le=1023)] = 0
-    buffers: Annotated[int, Field(ge=1024, le=4194304)] = 16384
+    cores: Cores = (0,)
+    buffers: Annotated[int, Field(ge=_WORKER_BUFFERS, le=4194304)] = 16384
     buffer_size: Annotated[int, Field(ge=512, le=65472, multiple_of=64)] = 2304
     flows: Annotated[int, Field(ge=1024, le=1 << 26)] = 65536
     hugepages: Literal["auto", "required", "off"] = "auto"
     idle: Literal["sleep", "poll"] = "sleep"
     latency_sample: Annotated[int, Field(ge=0, le=1_000_000_000)] = 1024
+
+    @model_validator(mode="after")
+    def _every_worker_has_buffers(self) -> DataplaneConfig:
+        if self.buffers < _WORKER_BUFFERS * len(self.cores):
+            raise ValueError(
+                f"buffers must be {_WORKER_BUFFERS} or more for each of {len(self.cores)} cores"
+            )
+        return self
 
 
 class NfConfig(_Section):

@@ -204,7 +204,7 @@ def command(config: NodeConfig) -> list[str | Path]:
     plane = config.dataplane
     options = {
         "run-dir": config.directories.run,
-        "core": plane.core,
+        "cores": ",".join(map(str, plane.cores)),
         "buffers": plane.buffers,
         "buffer-size": plane.buffer_size,
         "flows": plane.flows,

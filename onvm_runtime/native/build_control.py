@@ -21,6 +21,7 @@ static char *const ONVM_CONTROL_SOCKET;
 #define ONVM_MAX_CHAINS ...
 #define ONVM_MAX_HOPS ...
 #define ONVM_MAX_NFS ...
+#define ONVM_MAX_WORKERS ...
 #define ONVM_MAX_BRANCHES ...
 #define ONVM_NAME_MAX ...
 #define ONVM_VERDICT_DROP ...
@@ -65,11 +66,10 @@ struct onvm_nf_view {
     ...;
 };
 
-struct onvm_node_counters {
-    uint64_t magic;
-    uint32_t abi;
+struct onvm_worker_counters {
     uint64_t loops;
     uint64_t sleeps;
+    uint64_t cycles;
     uint64_t busy_cycles;
     uint64_t buffers;
     uint64_t buffers_out;
@@ -81,6 +81,14 @@ struct onvm_node_counters {
     struct onvm_port_counters port[...];
     struct onvm_chain_counters chain[...];
     struct onvm_nf_view nf[...];
+    ...;
+};
+
+struct onvm_node_counters {
+    uint64_t magic;
+    uint32_t abi;
+    uint32_t workers;
+    struct onvm_worker_counters worker[...];
     ...;
 };
 
@@ -124,10 +132,16 @@ struct onvm_nf_latency {
     ...;
 };
 
+struct onvm_worker_latency {
+    struct onvm_chain_latency chain[...];
+    ...;
+};
+
 struct onvm_node_latency {
     uint64_t magic;
     uint32_t abi;
-    struct onvm_chain_latency chain[...];
+    uint32_t workers;
+    struct onvm_worker_latency worker[...];
     ...;
 };
 

@@ -15,6 +15,7 @@ from typing import Any
 from onvm_runtime._control import lib
 from onvm_runtime.control import Region
 from onvm_runtime.telemetry.drop_reasons import DROP_REASONS
+from onvm_runtime.telemetry.total import total, workers
 
 VERDICTS = {
     "drop": lib.ONVM_VERDICT_DROP,
@@ -58,17 +59,30 @@ class ChainCounters:
 
 
 @dataclass(frozen=True)
-class NodeCounters:
-    """What the worker of the data plane counts about itself and the packet region.
+class WorkerCounters:
+    """What one worker of the data plane did.
 
-    busy_cycles  TSC cycles
-    buffers      in all; `buffers_out` of them NFs hold, `buffers_queued` the data plane
-    drops        packets by the name of their drop reason, all reasons
+    cycles   TSC cycles since it started; `busy_cycles` of them in turns that moved a packet
+    packets  received, by all ports
     """
 
     loops: int
     sleeps: int
+    cycles: int
     busy_cycles: int
+    packets: int
+
+
+@dataclass(frozen=True)
+class NodeCounters:
+    """What the data plane counts about itself and the packet region, over all workers.
+
+    workers  each by itself
+    buffers  in all; `buffers_out` of them NFs hold, `buffers_queued` the data plane
+    drops    packets by the name of their drop reason, all reasons
+    """
+
+    workers: tuple[WorkerCounters, ...]
     buffers: int
     buffers_out: int
     buffers_queued: int
@@ -113,11 +127,9 @@ class NfCounters:
 
 def read_node(node: Region) -> NodeCounters:
     """The node's own counters."""
-    raw = node.counters
+    raw = total(node)
     return NodeCounters(
-        loops=raw.loops,
-        sleeps=raw.sleeps,
-        busy_cycles=raw.busy_cycles,
+        workers=tuple(map(_worker, workers(node))),
         buffers=raw.buffers,
         buffers_out=raw.buffers_out,
         buffers_queued=raw.buffers_queued,
@@ -130,7 +142,7 @@ def read_node(node: Region) -> NodeCounters:
 
 def read_port(node: Region, port: int) -> PortCounters:
     """Counters of the port with this id; raises IndexError when there can be none."""
-    raw = node.counters.port[port]
+    raw = total(node).port[port]
     return PortCounters(
         rx=_flow(raw.rx),
         tx=_flow(raw.tx),
@@ -144,7 +156,7 @@ def read_port(node: Region, port: int) -> PortCounters:
 
 def read_chain(node: Region, chain: int) -> ChainCounters:
     """Counters of the chain with this id; raises IndexError when there can be none."""
-    raw = node.counters.chain[chain]
+    raw = total(node).chain[chain]
     # `in` is a word of Python's own, so the field cannot be written as an attribute.
     return ChainCounters(_flow(getattr(raw, "in")), _flow(raw.out), raw.dropped)
 
@@ -155,7 +167,7 @@ def read_nf(node: Region, nf: int, own: Region, lengths: Mapping[int, int]) -> N
     lengths  chain id -> hops of that chain; only their hops are read
     Raises IndexError when there can be no such NF or chain.
     """
-    view, raw = node.counters.nf[nf], own.counters
+    view, raw = total(node).nf[nf], own.counters
     return NfCounters(
         given=view.given,
         returned=view.returned,
@@ -169,6 +181,16 @@ def read_nf(node: Region, nf: int, own: Region, lengths: Mapping[int, int]) -> N
         handler_cycles=raw.handler_cycles,
         drops=_drops(raw.dropped),
         hops=_hops(raw.hop, lengths),
+    )
+
+
+def _worker(raw: Any) -> WorkerCounters:
+    return WorkerCounters(
+        loops=raw.loops,
+        sleeps=raw.sleeps,
+        cycles=raw.cycles,
+        busy_cycles=raw.busy_cycles,
+        packets=sum(raw.port[port].rx.packets for port in range(lib.ONVM_MAX_PORTS)),
     )
 
 

@@ -10,6 +10,7 @@ from typing import Any
 from onvm_runtime.control import Region
 from onvm_runtime.telemetry import histograms
 from onvm_runtime.telemetry.histograms import Histogram
+from onvm_runtime.telemetry.total import workers
 
 
 @dataclass(frozen=True)
@@ -96,14 +97,14 @@ class _Reader:
     services: Mapping[str, str]
 
     def chain(self, chain: Mapping[str, Any], node: Region, path: Sequence[str]) -> ChainLatency:
-        raw = node.counters.chain[chain["id"]]
+        seen = [worker.chain[chain["id"]] for worker in workers(node)]
         return ChainLatency(
             id=chain["id"],
             name=chain["name"],
             reverse=chain["reverse"],
             hops=tuple(self._hop(chain["id"], hop, service) for hop, service in enumerate(path)),
-            home=histograms.read(raw.wait, self.hz),
-            total=histograms.read(raw.total, self.hz),
+            home=histograms.merge(histograms.read(raw.wait, self.hz) for raw in seen),
+            total=histograms.merge(histograms.read(raw.total, self.hz) for raw in seen),
         )
 
     def _hop(self, chain: int, hop: int, service: str) -> HopLatency:

@@ -46,10 +46,12 @@ _NF_COUNTERS = {
     "sleeps": "Times that the NF went to sleep.",
     "handler_cycles": "TSC cycles inside the handler.",
 }
-_NODE_COUNTERS = {
+_WORKER_COUNTERS = {
     "loops": "Turns of the worker's loop.",
     "sleeps": "Times that the worker went to sleep.",
+    "cycles": "TSC cycles since the worker started.",
     "busy_cycles": "TSC cycles in turns that moved a packet.",
+    "packets": "Packets that the worker received.",
 }
 
 
@@ -188,8 +190,9 @@ def _node(snapshot: Snapshot) -> Iterator[Metric]:
         ["result"],
         [(["hit"], node.flow_hits), (["miss"], node.flow_misses)],
     )
-    for name, text in _NODE_COUNTERS.items():
-        yield _counter(f"onvm_dataplane_{name}", text, [], [([], getattr(node, name))])
+    for name, text in _WORKER_COUNTERS.items():
+        counts = [([str(i)], getattr(worker, name)) for i, worker in enumerate(node.workers)]
+        yield _counter(f"onvm_worker_{name}", text, ["worker"], counts)
 
 
 def _ports(ports: tuple[PortStats, ...]) -> Iterator[Metric]:

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from onvm_runtime.control import Control, DataplaneError, Region
+from onvm_runtime.telemetry.total import Total, total, workers
 
 BUILD = Path(os.environ.get("ONVM_BUILD", Path(__file__).parents[2] / "build"))
 DATAPLANE = BUILD / "onvm_runtime/native/dataplane/onvm-dataplane"
@@ -68,11 +69,19 @@ class Plane:
         """One operation of the control channel."""
         return self.loop.run_until_complete(self.control.request(op, **arguments))
 
-    def counters(self) -> Region:
+    def region(self) -> Region:
         """The node's counters, mapped once."""
         if self._node is None:
             self._node = self.loop.run_until_complete(self.control.node_counters())
         return self._node
+
+    def counters(self) -> Total:
+        """What all workers counted together."""
+        return total(self.region())
+
+    def workers(self) -> list[Any]:
+        """What each worker counted."""
+        return workers(self.region())
 
     def buffers_out(self) -> int:
         """Buffers that NFs and edges hold now."""

@@ -43,7 +43,7 @@ def settle(plane: Plane) -> None:
 
 def dropped(plane: Plane) -> dict[str, int]:
     """Packets that ended on the way, by the name of the reason."""
-    counts = plane.counters().counters.dropped
+    counts = plane.counters().dropped
     return {r.name: counts[r.number] for r in DROP_REASONS if counts[r.number]}
 
 
@@ -85,7 +85,7 @@ def test_stopped_nf_keeps_its_packets_and_goes_on(plane: Plane) -> None:
     before = sent_by(plane)
     eventually(lambda: sent_by(plane) > before, "traffic is back")
     settle(plane)
-    assert plane.counters().counters.nf[0].faults == 0
+    assert plane.counters().nf[0].faults == 0
 
 
 def test_nfs_attach_again_when_the_data_plane_was_killed(plane: Plane) -> None:
@@ -115,7 +115,7 @@ def test_removing_an_nf_loses_no_packet(plane: Plane, tmp_path: Path) -> None:
 
     plane.request("nf.forget", name="a-2")
 
-    chain = plane.counters().counters.chain[1]
+    chain = plane.counters().chain[1]
     eventually(lambda: plane.buffers_out() == 0 and chain.out.packets > 0, "all is through")
     eventually(lambda: getattr(chain, "in").packets == 20000, "all was read")
     eventually(lambda: chain.out.packets + chain.dropped == 20000, "all is accounted for")
@@ -149,7 +149,7 @@ def test_changing_chains_loses_no_packet(plane: Plane, tmp_path: Path, path: lis
 
     plane.request("port.remove", name="in")
     eventually(lambda: plane.buffers_out() == 0, "all is through")
-    node = plane.counters().counters
+    node = plane.counters()
     assert set(dropped(plane)) <= {"edge_full", "backpressure"}, "never for want of a route"
     entered = sum(getattr(node.chain[i], "in").packets for i in (1, 2, 3))
     assert entered == sum(node.chain[i].out.packets + node.chain[i].dropped for i in (1, 2, 3))

@@ -35,7 +35,7 @@ def write_capture(path: Path, frames: list[Any]) -> list[bytes]:
 def sent_by(plane: Plane, port: str = "out") -> int:
     """Frames that left by a port so far."""
     ids = {p["name"]: p["id"] for p in plane.request("status")["ports"]}
-    return int(plane.counters().counters.port[ids[port]].tx.packets)
+    return int(plane.counters().port[ids[port]].tx.packets)
 
 
 def run_capture(
@@ -88,7 +88,7 @@ def test_every_hop_is_counted(plane: Plane, tmp_path: Path) -> None:
         count = region.counters.hop[1][hop]
         assert count.packets == FRAMES
         assert count.bytes == sum(len(f) for f in frames)
-    chain = plane.counters().counters.chain[1]
+    chain = plane.counters().chain[1]
     assert (chain.out.packets, getattr(chain, "in").packets, chain.dropped) == (FRAMES, FRAMES, 0)
 
 
@@ -131,5 +131,5 @@ def test_rules_choose_the_chain(
     plane.plan(chains, [{"chain": 2, "priority": 1, **match}], default_chain=1)
     plane.request("port.add", name="in", kind="pcap", receive=str(tmp_path / "in.pcap"))
 
-    chain = plane.counters().counters.chain[2]
+    chain = plane.counters().chain[2]
     eventually(lambda: getattr(chain, "in").packets == FRAMES, sentence)

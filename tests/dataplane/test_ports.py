@@ -85,7 +85,7 @@ class Lab:
 
     def counters(self, name: str) -> Any:
         """A port's counters."""
-        return self.plane.counters().counters.port[self.port(name)["id"]]
+        return self.plane.counters().port[self.port(name)["id"]]
 
 
 @pytest.fixture
@@ -359,7 +359,7 @@ def test_frames_of_impossible_size_are_dropped_and_counted(plane: Plane, tmp_pat
     wrpcap(str(tmp_path / "in.pcap"), frames, linktype=1)
     plane.request("port.add", name="in", kind="pcap", receive=str(tmp_path / "in.pcap"))
 
-    counters = plane.counters().counters
+    counters = plane.counters()
     eventually(lambda: counters.port[0].rx.packets == 2, "two of five can pass")
     assert counters.port[0].rx.bytes == 14 + 1518
     assert counters.port[0].rx_errors == 3
@@ -369,14 +369,14 @@ def test_a_pcap_file_can_be_played_in_a_loop(plane: Plane, tmp_path: Path) -> No
     wrpcap(str(tmp_path / "in.pcap"), [Raw(b"\2" * 60)] * 10, linktype=1)
     plane.request("port.add", name="in", kind="pcap", receive=str(tmp_path / "in.pcap"), loop=True)
 
-    counters = plane.counters().counters
+    counters = plane.counters()
     eventually(lambda: counters.port[0].rx.packets > 1000, "it starts again and again")
 
 
 def test_a_null_port_receives_frames_of_the_size_that_was_asked_for(plane: Plane) -> None:
     plane.request("port.add", name="null", kind="null", size=128)
 
-    rx = plane.counters().counters.port[0].rx
+    rx = plane.counters().port[0].rx
     eventually(lambda: rx.packets > 1000, "it never ends")
     plane.request("port.remove", name="null")
     assert rx.bytes == rx.packets * 128

@@ -48,6 +48,16 @@ draw(struct hostile *hostile)
     return hostile->random * 0x2545f4914f6cdd1dull;
 }
 
+/* One that exists, of any worker. */
+static uint32_t
+choose_buffer(const struct hostile *hostile, uint64_t wild)
+{
+    const struct onvm_welcome *welcome = &hostile->session.attachment.welcome;
+    uint32_t worker = (uint32_t)(wild >> 32) % welcome->workers;
+
+    return (worker << welcome->slice_shift) + (uint32_t)wild % welcome->slice_buffers;
+}
+
 static struct onvm_descriptor
 invent(struct hostile *hostile)
 {
@@ -60,8 +70,7 @@ invent(struct hostile *hostile)
         memcpy(&descriptor, wild, sizeof(descriptor));
         break;
     case 1:
-        wild[0] %= hostile->session.attachment.welcome.buffers;
-        descriptor.buffer = onvm_buffer((uint32_t)wild[0], (uint8_t)wild[1]);
+        descriptor.buffer = onvm_buffer(choose_buffer(hostile, wild[0]), (uint8_t)wild[1]);
         break;
     case 2:
         descriptor.offset = (uint16_t)wild[0];
@@ -110,7 +119,8 @@ scribble(struct hostile *hostile)
 {
     struct attachment *attachment = &hostile->session.attachment;
 
-    scribble_edge(hostile, &attachment->home.edge);
+    for (unsigned worker = 0; worker < ONVM_MAX_WORKERS; worker++)
+        scribble_edge(hostile, &attachment->home[worker].edge);
     for (unsigned slot = 0; slot < ONVM_MAX_EDGES; slot++) {
         scribble_edge(hostile, &attachment->output[slot].edge);
         scribble_edge(hostile, &attachment->input[slot].edge);
@@ -138,7 +148,8 @@ post_everywhere(struct hostile *hostile)
 {
     struct attachment *attachment = &hostile->session.attachment;
 
-    post_wild(hostile, &attachment->home);
+    for (unsigned worker = 0; worker < ONVM_MAX_WORKERS; worker++)
+        post_wild(hostile, &attachment->home[worker]);
     for (unsigned slot = 0; slot < ONVM_MAX_EDGES; slot++)
         post_wild(hostile, &attachment->output[slot]);
 }
@@ -161,7 +172,7 @@ misbehave(struct hostile *hostile)
         post_everywhere(hostile);
     if (hostile->mode == MODE_SCRIBBLE)
         scribble(hostile);
-    if (output_is_open(&hostile->session.attachment.home))
+    if (attachment_is_whole(&hostile->session.attachment))
         say_done(hostile);
 }
 

@@ -40,22 +40,23 @@ def features(host: Host, _node: NodeConfig) -> Iterator[Finding]:
 
 def cores(host: Host, node: NodeConfig) -> Iterator[Finding]:
     """Whether configured CPUs exist, are apart, and are isolated where they poll."""
-    online, core = host.cpus(_ONLINE), node.dataplane.core
+    online, cores = host.cpus(_ONLINE), set(node.dataplane.cores)
     nf_cpus = parse_cpus(node.nf.cpus or "")
-    wrong = sorted(({core} | nf_cpus) - online)
+    wrong = sorted((cores | nf_cpus) - online)
     if wrong:
         yield fail(
             f"node.yml names CPU {_list(wrong)}, but only {_list(sorted(online))} are online",
-            "Change dataplane.core or nf.cpus in node.yml.",
+            "Change dataplane.cores or nf.cpus in node.yml.",
         )
         return
-    if core in nf_cpus and len(online) > 1:
+    if shared := sorted(cores & nf_cpus) if len(online) > 1 else []:
         yield warn(
-            f"NFs may run on CPU {core}, which is the data plane's",
+            f"NFs may run on CPU {_list(shared)}, which is the data plane's",
             "Leave it out of nf.cpus in node.yml.",
         )
     isolated = host.cpus("/sys/devices/system/cpu/isolated")
-    yield _isolation(core, core in isolated, node.dataplane.idle == "poll")
+    for core in node.dataplane.cores:
+        yield _isolation(core, core in isolated, node.dataplane.idle == "poll")
 
 
 def _isolation(core: int, isolated: bool, polls: bool) -> Finding:
@@ -70,23 +71,23 @@ def _isolation(core: int, isolated: bool, polls: bool) -> Finding:
 
 
 def numa(host: Host, node: NodeConfig) -> Iterator[Finding]:
-    """Whether PCI ports are on the NUMA node of the data plane's CPU."""
-    core = node.dataplane.core
+    """Whether each PCI port is on the NUMA node of one of the data plane's CPUs."""
+    cores = node.dataplane.cores
     nodes = host.find("/sys/devices/system/node/node[0-9]*")
-    home = next((_number(n.name) for n in nodes if (n / f"cpu{core}").exists()), 0)
+    homes = {_number(n.name) for n in nodes for core in cores if (n / f"cpu{core}").exists()}
     far = [
         port.name
         for port in node.ports
-        if isinstance(port, PciPort) and _numa_of(host, port.address) not in (-1, home)
+        if isinstance(port, PciPort) and _numa_of(host, port.address) not in {-1, *(homes or {0})}
     ]
     if far:
         yield warn(
-            f"ports {', '.join(far)} are not on NUMA node {home}, where CPU {core} is: "
-            "expect half the throughput",
-            "Choose dataplane.core on the ports' NUMA node.",
+            f"ports {', '.join(far)} are not on NUMA node {_list(sorted(homes or {0}))}, where "
+            f"CPU {_list(list(cores))} is: expect half the throughput",
+            "Add a core on the ports' NUMA node to dataplane.cores.",
         )
     else:
-        yield ok(f"NUMA nodes: {len(nodes) or 1}; every PCI port is beside the data plane's CPU")
+        yield ok(f"NUMA nodes: {len(nodes) or 1}; every PCI port is beside a CPU of the data plane")
 
 
 def _number(name: str) -> int:

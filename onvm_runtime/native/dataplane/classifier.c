@@ -10,12 +10,14 @@
 #include "parse.h"
 #include "rules.h"
 
+#define REPEAT 16 /* seconds */
+
 struct classifier {
     struct flow_table *flows;
     struct ruleset *ruleset; /* NULL before the first plan */
     uint8_t era;             /* of new flows */
     bool lasting[ONVM_MAX_CHAINS];
-    struct onvm_node_counters *node;
+    struct onvm_worker_counters *counters;
 };
 
 /* A frame of the burst between its parsing and its look-up. */
@@ -25,12 +27,12 @@ struct lookup {
 };
 
 struct classifier *
-classifier_new(uint32_t flows, struct onvm_node_counters *node, struct failure *failure)
+classifier_new(uint32_t flows, struct onvm_worker_counters *counters, struct failure *failure)
 {
     struct classifier *classifier = calloc(1, sizeof(*classifier));
 
     if (classifier != NULL) {
-        classifier->node = node;
+        classifier->counters = counters;
         classifier->flows = flow_table_new(flows);
         if (classifier->flows != NULL)
             return classifier;
@@ -46,8 +48,13 @@ classifier_free(struct classifier *classifier)
     if (classifier == NULL)
         return;
     flow_table_free(classifier->flows);
-    ruleset_free(classifier->ruleset);
     free(classifier);
+}
+
+void
+classifier_hash_like(struct classifier *classifier, const struct classifier *other)
+{
+    flow_table_hash_like(classifier->flows, other->flows);
 }
 
 struct ruleset *
@@ -63,7 +70,7 @@ classifier_exchange(struct classifier *classifier, struct ruleset *ruleset)
 static void
 publish_count(struct classifier *classifier)
 {
-    __atomic_store_n(&classifier->node->flows, flow_table_count(classifier->flows),
+    __atomic_store_n(&classifier->counters->flows, flow_table_count(classifier->flows),
                      __ATOMIC_RELAXED);
 }
 
@@ -157,14 +164,22 @@ classifier_classify(struct classifier *classifier, uint8_t port, struct rte_mbuf
         else
             *result = classify_unknown(classifier, &lookup[i], now);
     }
-    ONVM_COUNT(classifier->node->flow_hits, known);
-    ONVM_COUNT(classifier->node->flow_misses, n - known);
+    ONVM_COUNT(classifier->counters->flow_hits, known);
+    ONVM_COUNT(classifier->counters->flow_misses, n - known);
     publish_count(classifier);
 }
 
-void
+/* When a flow that goes on is told again: at another second than its neighbours. */
+static bool
+time_to_repeat(uint32_t before, uint32_t now, uint32_t place)
+{
+    return (before + place) / REPEAT != (now + place) / REPEAT;
+}
+
+bool
 classifier_learn_return(struct classifier *classifier, uint8_t port, const struct rte_mbuf *frame,
-                        uint16_t lineage, uint32_t flow, uint8_t era, uint32_t now)
+                        uint16_t lineage, uint32_t flow, uint8_t era, uint32_t now,
+                        struct classifier_news *news)
 {
     struct flow_target known;
     struct flow_target wanted = {.flow = flow, .id = lineage, .era = era, .is_return = true};
@@ -174,13 +189,27 @@ classifier_learn_return(struct classifier *classifier, uint8_t port, const struc
     if (!frame_parse(rte_pktmbuf_mtod(frame, const uint8_t *), rte_pktmbuf_data_len(frame),
                      rte_pktmbuf_pkt_len(frame), port, &fields) ||
         fields.quoted) /* an error is not the flow that it quotes */
-        return;
+        return false;
     fields.flow = flow_key_reverse(&fields.flow);
     hash = flow_table_hash(classifier->flows, &fields.flow);
+    *news = (struct classifier_news){fields.flow, flow, lineage, era};
     if (flow_table_find(classifier->flows, &fields, hash.place, now, &known) && known.is_return &&
         known.id == lineage && known.flow == flow && known.era == era)
-        return;
+        return time_to_repeat(known.seen, now, hash.place);
     flow_table_put(classifier->flows, &fields, hash.place, now, wanted);
+    publish_count(classifier);
+    return true;
+}
+
+void
+classifier_hear(struct classifier *classifier, const struct classifier_news *news, uint32_t now)
+{
+    struct flow_target target = {
+        .flow = news->flow, .id = news->lineage, .era = news->era, .is_return = true};
+    struct frame_fields fields = {.flow = news->key};
+    struct flow_hash hash = flow_table_hash(classifier->flows, &news->key);
+
+    flow_table_put(classifier->flows, &fields, hash.place, now, target);
     publish_count(classifier);
 }
 

@@ -4,8 +4,9 @@
  *
  * A flow table (exact match, seeded hash, bounded, evicts its least recently
  * used neighbours) in front of masked rules in order of priority.  All functions
- * that take a classifier run on the worker, between bursts or in them; rule sets
- * are built by anybody and handed over.
+ * that take a classifier run on its worker, between bursts or in them; rule sets
+ * are built by anybody, handed over, and read by all workers at once: nothing in
+ * them changes any more.
  *
  * Entries are of two sorts.  Those derived from rules are forgotten when the rules
  * change.  Return entries are learnt at the egress of a bidirectional chain:
@@ -15,6 +16,10 @@
  * numbered by plan.c), and the rule set says which chain id a lineage has now.
  *
  * The hash is symmetric: both directions of an unchanged flow have the same.
+ * What comes back may arrive at another worker than the one that learnt its way, so
+ * a worker tells the others (news.h).  All hash alike: a flow meets the same
+ * instances whichever worker it comes by.
+ *
  * ICMP errors are looked up as the flow that they quote.  Fragments after the
  * first have no L4 ports: all fragments of a datagram hash by addresses only.
  */
@@ -28,6 +33,7 @@
 
 #include "../protocol/counters.h"
 #include "failure.h"
+#include "parse.h"
 
 struct classifier;
 struct flow_target;
@@ -39,6 +45,14 @@ struct classification {
     uint8_t reason; /* an onvm_drop_reason */
     uint8_t era;    /* in which its flow began */
     uint32_t flow;  /* symmetric hash */
+};
+
+/* A way back that one worker learnt, for the others. */
+struct classifier_news {
+    struct flow_key key; /* of the flow that will come back */
+    uint32_t flow;
+    uint16_t lineage;
+    uint8_t era;
 };
 
 /*
@@ -56,22 +70,34 @@ void ruleset_set_lineage(struct ruleset *ruleset, uint16_t lineage, uint16_t id)
 void ruleset_free(struct ruleset *ruleset);
 
 /* `flows`: entries of the flow table, rounded up to a power of two. */
-struct classifier *classifier_new(uint32_t flows, struct onvm_node_counters *node,
+struct classifier *classifier_new(uint32_t flows, struct onvm_worker_counters *counters,
                                   struct failure *failure);
 
+/* Makes one that has seen nothing yet hash as another one does. */
+void classifier_hash_like(struct classifier *classifier, const struct classifier *other);
+
+/* Leaves its rules to the caller, who may have given them to other classifiers as well. */
 void classifier_free(struct classifier *classifier);
 
-/* Takes the new rules into use; returns the old ones for the caller to free. */
+/* Takes the new rules into use; returns the old ones, which it does not look at any more. */
 struct ruleset *classifier_exchange(struct classifier *classifier, struct ruleset *ruleset);
 
 /* Classifies up to ONVM_BURST frames that came by `port`.  `now`: seconds, any epoch. */
 void classifier_classify(struct classifier *classifier, uint8_t port, struct rte_mbuf **frames,
                          uint16_t count, uint32_t now, struct classification *results);
 
-/* Learns the way back of a frame that leaves by `port` (see above). */
-void classifier_learn_return(struct classifier *classifier, uint8_t port,
+/*
+ * Learns the way back of a frame that leaves by `port` (see above).  Whether the other
+ * workers are to hear of it: when it is new, and now and then, should they have
+ * missed or forgotten it.
+ */
+bool classifier_learn_return(struct classifier *classifier, uint8_t port,
                              const struct rte_mbuf *frame, uint16_t lineage, uint32_t flow,
-                             uint8_t era, uint32_t now);
+                             uint8_t era, uint32_t now, struct classifier_news *news);
+
+/* Learns what another worker has learnt. */
+void classifier_hear(struct classifier *classifier, const struct classifier_news *news,
+                     uint32_t now);
 
 /* Ages a slice of the table; called about once a millisecond when there is time. */
 void classifier_expire(struct classifier *classifier, uint32_t now);

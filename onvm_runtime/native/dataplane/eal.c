@@ -25,9 +25,9 @@ own_memory(const struct options *options)
 static unsigned
 pages_needed(const struct options *options)
 {
-    uint64_t region = (uint64_t)options->buffers * options->buffer_size;
+    uint64_t slice = (uint64_t)(options->buffers / options->workers) * options->buffer_size;
 
-    return (unsigned)((region + HUGE_PAGE - 1) / HUGE_PAGE +
+    return (unsigned)((slice + HUGE_PAGE - 1) / HUGE_PAGE * options->workers +
                       (own_memory(options) + HUGE_PAGE - 1) / HUGE_PAGE);
 }
 
@@ -72,7 +72,7 @@ choose_pages(const struct options *options, bool *hugepages, struct failure *fai
 struct arguments {
     int count;
     char *word[MAX_ARGUMENTS];
-    char lcores[64];
+    char lcores[16 + 16 * ONVM_MAX_WORKERS];
     char memory[16];
 };
 
@@ -111,28 +111,40 @@ add_devices(struct arguments *arguments, const struct options *options)
 }
 
 static bool
-check_core(const struct options *options, cpu_set_t *allowed, struct failure *failure)
+check_cores(const struct options *options, cpu_set_t *allowed, struct failure *failure)
 {
     CPU_ZERO(allowed);
     sched_getaffinity(0, sizeof(*allowed), allowed);
-    if (options->core < CPU_SETSIZE && CPU_ISSET(options->core, allowed))
-        return true;
-    return fail(failure,
-                "CPU %u is not among those that this process may use; choose another --core",
-                options->core);
+    for (unsigned i = 0; i < options->workers; i++)
+        if (options->core[i] >= CPU_SETSIZE || !CPU_ISSET(options->core[i], allowed))
+            return fail(failure,
+                        "CPU %u is not among those that this process may use; choose other --cores",
+                        options->core[i]);
+    return true;
 }
 
-/* lcore 0 is the control thread, EAL_WORKER the worker; both ids are ours, not CPU numbers. */
+/* lcore 0 is the control thread, the workers follow; these ids are ours, not CPU numbers. */
+static void
+add_lcores(struct arguments *arguments, const struct options *options)
+{
+    char *text = arguments->lcores;
+    size_t size = sizeof(arguments->lcores);
+    int length = snprintf(text, size, "--lcores=0@%u", options->core[0]);
+
+    for (unsigned i = 0; i < options->workers; i++)
+        length += snprintf(text + length, size - (size_t)length, ",%u@%u", EAL_WORKER + i,
+                           options->core[i]);
+    add(arguments, text);
+}
+
 static void
 build_arguments(struct arguments *arguments, const struct options *options, bool hugepages)
 {
     *arguments = (struct arguments){0};
-    snprintf(arguments->lcores, sizeof(arguments->lcores), "--lcores=0@%u,%d@%u", options->core,
-             EAL_WORKER, options->core);
     add(arguments, "onvm-dataplane");
     add(arguments, "--no-telemetry");
     add(arguments, "--log-level=lib.*:error");
-    add(arguments, arguments->lcores);
+    add_lcores(arguments, options);
     add_memory(arguments, options, hugepages);
     add_devices(arguments, options);
 }
@@ -143,12 +155,12 @@ eal_start(const struct options *options, bool *hugepages, struct failure *failur
     struct arguments arguments;
     cpu_set_t allowed;
 
-    if (!check_core(options, &allowed, failure) || !choose_pages(options, hugepages, failure))
+    if (!check_cores(options, &allowed, failure) || !choose_pages(options, hugepages, failure))
         return false;
     build_arguments(&arguments, options, *hugepages);
     if (rte_eal_init(arguments.count, arguments.word) < 0)
         return fail(failure, "DPDK does not start: %s; its own messages are above",
                     rte_strerror(rte_errno));
-    sched_setaffinity(0, sizeof(allowed), &allowed); /* the EAL pinned this thread to the core */
+    sched_setaffinity(0, sizeof(allowed), &allowed); /* the EAL pinned this thread to a core */
     return true;
 }

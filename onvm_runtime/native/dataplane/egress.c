@@ -11,11 +11,11 @@ void
 egress_flush(struct worker *worker)
 {
     for (unsigned i = 0; i < worker->ports; i++) {
-        struct port *port = worker->port[worker->port_list[i]];
-        struct batch *batch = &worker->batch[port->id];
+        struct port_queue *queue = worker->queue[worker->port_list[i]];
+        struct batch *batch = &worker->batch[queue->port->id];
         if (batch->count == 0)
             continue;
-        port->ops->transmit(port, batch->frames, batch->count);
+        queue->port->ops->transmit(queue, batch->frames, batch->count);
         batch->count = 0;
     }
 }
@@ -23,15 +23,15 @@ egress_flush(struct worker *worker)
 void
 egress_frame(struct worker *worker, uint8_t id, uint16_t chain, struct rte_mbuf *frame)
 {
-    struct port *port = worker->port[id];
+    struct port_queue *queue = worker->queue[id];
     struct batch *batch = &worker->batch[id];
     struct onvm_flow_count *out = &worker->counters->chain[chain].out;
 
-    if (port == NULL) {
+    if (queue == NULL) {
         worker_drop(worker, chain, frame, ONVM_DROP_port_unknown);
         return;
     }
-    if (frame->data_len > port->mtu + L2_HEADER) {
+    if (frame->data_len > queue->port->mtu + L2_HEADER) {
         worker_drop(worker, chain, frame, ONVM_DROP_oversize);
         return;
     }
@@ -39,7 +39,7 @@ egress_frame(struct worker *worker, uint8_t id, uint16_t chain, struct rte_mbuf 
     ONVM_COUNT(out->bytes, frame->data_len);
     batch->frames[batch->count++] = frame;
     if (batch->count == ONVM_BURST) {
-        port->ops->transmit(port, batch->frames, batch->count);
+        queue->port->ops->transmit(queue, batch->frames, batch->count);
         batch->count = 0;
     }
 }
@@ -48,7 +48,7 @@ static bool
 within_buffer(const struct worker *worker, const struct onvm_descriptor *descriptor)
 {
     return descriptor->length >= SHORTEST_FRAME &&
-           onvm_frame_within(descriptor, worker->region->stride);
+           onvm_frame_within(descriptor, worker->region->layout.stride);
 }
 
 /* Makes the mbuf say what the descriptor says; a device's notes of its reception are void. */
@@ -61,6 +61,19 @@ describe_frame(struct rte_mbuf *frame, const struct onvm_descriptor *descriptor)
     frame->ol_flags = RTE_MBUF_F_EXTERNAL;
 }
 
+/* Learns the way back of a frame, and lets the other workers know of it. */
+static void
+learn_return(struct worker *worker, const struct path *path, const struct rte_mbuf *frame,
+             const struct onvm_descriptor *descriptor)
+{
+    struct classifier_news item;
+
+    if (classifier_learn_return(worker->classifier, path->egress, frame, path->return_lineage,
+                                descriptor->flow, (uint8_t)onvm_era(descriptor->flags),
+                                worker->now / 1000, &item))
+        news_tell(&worker->news, &item);
+}
+
 static void
 leave_chain(struct worker *worker, uint16_t chain, struct rte_mbuf *frame,
             const struct onvm_descriptor *descriptor)
@@ -68,9 +81,7 @@ leave_chain(struct worker *worker, uint16_t chain, struct rte_mbuf *frame,
     const struct path *path = &worker->path[chain];
 
     if (path->return_lineage != 0)
-        classifier_learn_return(worker->classifier, path->egress, frame, path->return_lineage,
-                                descriptor->flow, (uint8_t)onvm_era(descriptor->flags),
-                                worker->now / 1000);
+        learn_return(worker, path, frame, descriptor);
     egress_frame(worker, path->egress, chain, frame);
 }
 
@@ -136,9 +147,9 @@ prefetch(const struct worker *worker, const struct onvm_descriptor *descriptor)
 {
     uint32_t index = onvm_buffer_index(descriptor->buffer);
 
-    if (index >= worker->ledger.count)
+    if (index - worker->ledger.first >= worker->ledger.count)
         return;
-    rte_prefetch0(&worker->ledger.entry[index]);
+    rte_prefetch0(&worker->ledger.entry[index - worker->ledger.first]);
     rte_prefetch0(worker->region->mbuf[index]);
 }
 

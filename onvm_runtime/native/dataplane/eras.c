@@ -12,8 +12,20 @@ eras_open(struct node *node)
     balance_open(&node->balance);
     for (unsigned era = 1; era < ONVM_ERAS; era++)
         node->eras.vacant[era] = true;
-    memset(node->eras.entrance, 0xff, sizeof(node->eras.entrance));
-    node->worker.entrance = node->eras.entrance;
+    for (unsigned i = 0; i < node->workers; i++) {
+        memset(node->eras.entrance[i], 0xff, sizeof(node->eras.entrance[i]));
+        node->worker[i].entrance = node->eras.entrance[i];
+    }
+}
+
+uint32_t
+eras_flows(const struct node *node, unsigned era)
+{
+    uint32_t flows = 0;
+
+    for (unsigned i = 0; i < node->workers; i++)
+        flows += classifier_flows_of_era(node->worker[i].classifier, era);
+    return flows;
 }
 
 static unsigned
@@ -33,7 +45,7 @@ static void
 measure_use(const struct node *node, struct era_use *use)
 {
     for (unsigned era = 0; era < ONVM_ERAS; era++) {
-        use[era].flows = classifier_flows_of_era(node->worker.classifier, era);
+        use[era].flows = eras_flows(node, era);
         use[era].vacant = node->eras.vacant[era] && use[era].flows == 0;
     }
 }
@@ -68,8 +80,8 @@ find_lasting(struct node *node, bool *lasting)
         lasting[id] = node->chain[id] != NULL && is_lasting(node, node->chain[id]);
 }
 
-/* The words of one call to the worker. */
-struct news {
+/* The words of one call to a worker. */
+struct announcement {
     uint8_t era;
     const bool *lasting;
 };
@@ -77,7 +89,7 @@ struct news {
 static void
 tell(struct worker *worker, void *argument)
 {
-    const struct news *news = argument;
+    const struct announcement *news = argument;
 
     classifier_begin_era(worker->classifier, news->era);
     classifier_set_lasting(worker->classifier, news->lasting);
@@ -87,7 +99,7 @@ void
 eras_begin(struct node *node)
 {
     struct eras *eras = &node->eras;
-    struct news news = {.era = node->balance.era, .lasting = eras->lasting};
+    struct announcement news = {.era = node->balance.era, .lasting = eras->lasting};
     bool lasting[ONVM_MAX_CHAINS];
 
     find_lasting(node, lasting);
@@ -96,7 +108,7 @@ eras_begin(struct node *node)
     memcpy(eras->lasting, lasting, sizeof(lasting));
     eras->vacant[news.era] = false;
     eras->told = news.era;
-    worker_call(&node->worker, tell, &news);
+    node_call(node, tell, &news);
 }
 
 /* Whether a buffer is out that went out no later than `then`, of the worker's clock. */
@@ -113,20 +125,32 @@ out_since(const struct ledger *ledger, uint32_t then)
 }
 
 static void
+note_quiet(struct node *node, unsigned era)
+{
+    node->eras.quiet[era] = true;
+    for (unsigned i = 0; i < node->workers; i++)
+        node->eras.quiet_at[era][i] = __atomic_load_n(&node->worker[i].now, __ATOMIC_RELAXED);
+}
+
+/* Whether all packets that were out when the era became quiet have come home. */
+static bool
+all_home(const struct node *node, unsigned era)
+{
+    for (unsigned i = 0; i < node->workers; i++)
+        if (out_since(&node->worker[i].ledger, node->eras.quiet_at[era][i]))
+            return false;
+    return true;
+}
+
+static void
 age(struct node *node, unsigned era)
 {
-    uint32_t *quiet_at = &node->eras.quiet_at[era];
-    bool used = era == node->eras.told ||
-                classifier_flows_of_era(node->worker.classifier, era) > 0;
-
-    if (used) {
-        node->eras.vacant[era] = false;
-        *quiet_at = 0;
-    } else if (!node->eras.vacant[era] && *quiet_at == 0) {
-        *quiet_at = __atomic_load_n(&node->worker.now, __ATOMIC_RELAXED) | 1;
-    } else if (!node->eras.vacant[era]) {
-        node->eras.vacant[era] = !out_since(&node->worker.ledger, *quiet_at);
-    }
+    if (era == node->eras.told || eras_flows(node, era) > 0)
+        node->eras.vacant[era] = node->eras.quiet[era] = false;
+    else if (!node->eras.vacant[era] && !node->eras.quiet[era])
+        note_quiet(node, era);
+    else if (!node->eras.vacant[era])
+        node->eras.vacant[era] = all_home(node, era);
 }
 
 void
@@ -170,6 +194,9 @@ eras_flows_of(struct node *node, const struct nf *nf)
         if (chain != NULL && wiring_passes(node, chain, nf->service))
             tally.chain[id] = tally.lineage[chain->lineage] = true;
     }
-    classifier_each_flow(node->worker.classifier, count_flow, &tally);
+    for (unsigned i = 0; i < node->workers; i++) {
+        tally.returning = 0; /* all workers know of all of them */
+        classifier_each_flow(node->worker[i].classifier, count_flow, &tally);
+    }
     return tally.by_rules > tally.returning ? tally.by_rules : tally.returning;
 }

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 #include <rte_ethdev.h>
+#include <sched.h>
 #include <string.h>
 
 #include "checksum.h"
@@ -24,28 +25,28 @@ restore_vlan(struct rte_mbuf *frame)
 
 /* Makes a frame what port.h promises; ONVM_DROP_REASON_COUNT: it is, else why it cannot be. */
 static inline unsigned
-accept_frame(const struct port *port, struct rte_mbuf *frame)
+accept_frame(const struct port_queue *queue, struct rte_mbuf *frame)
 {
     if (unlikely(frame->pkt_len < FRAME_HEADER))
         return ONVM_DROP_runt;
     if (unlikely(frame->nb_segs > 1 || !restore_vlan(frame) ||
-                 frame->pkt_len > port_longest(port)))
+                 frame->pkt_len > port_longest(queue->port)))
         return ONVM_DROP_oversize;
     return ONVM_DROP_REASON_COUNT;
 }
 
 /* Drops what is not acceptable from a burst, and counts the rest; returns how many are left. */
 static uint16_t
-accept_burst(struct port *port, struct rte_mbuf **frames, uint16_t count)
+accept_burst(struct port_queue *queue, struct rte_mbuf **frames, uint16_t count)
 {
     uint16_t accepted = 0;
     uint64_t bytes = 0;
 
     for (uint16_t i = 0; i < count; i++) {
-        unsigned reason = accept_frame(port, frames[i]);
+        unsigned reason = accept_frame(queue, frames[i]);
 
         if (unlikely(reason != ONVM_DROP_REASON_COUNT)) {
-            port_refuse(port, reason);
+            port_refuse(queue, reason);
             rte_pktmbuf_free(frames[i]);
             continue;
         }
@@ -53,17 +54,17 @@ accept_burst(struct port *port, struct rte_mbuf **frames, uint16_t count)
         bytes += frames[i]->pkt_len;
         frames[accepted++] = frames[i];
     }
-    port_count(&port->counters->rx, accepted, bytes);
+    port_count(&queue->counters->rx, accepted, bytes);
     return accepted;
 }
 
 uint16_t
-ethdev_receive(struct port *port, struct rte_mbuf **frames, uint16_t count)
+ethdev_receive(struct port_queue *queue, struct rte_mbuf **frames, uint16_t count)
 {
-    const struct ethdev *ethdev = port->state;
+    const struct ethdev_queue *own = queue->state;
 
-    count = rte_eth_rx_burst(ethdev->id, 0, frames, count);
-    return count == 0 ? 0 : accept_burst(port, frames, count);
+    count = rte_eth_rx_burst(own->id, own->receive, frames, count);
+    return count == 0 ? 0 : accept_burst(queue, frames, count);
 }
 
 /* Fills a region buffer with a frame of the private pool; false: it does not fit. */
@@ -80,26 +81,26 @@ copy_frame(struct rte_mbuf *to, const struct rte_mbuf *from)
 
 /* What a kernel peer left undone (a veth's other end never finishes its checksums). */
 static void
-finish_checksum(struct port *port, struct rte_mbuf *frame)
+finish_checksum(struct port_queue *queue, struct rte_mbuf *frame)
 {
     uint8_t *data = rte_pktmbuf_mtod(frame, uint8_t *);
 
     if (checksum_finish_partial(data, rte_pktmbuf_data_len(frame)))
-        ONVM_COUNT(port->counters->rx_checksummed, 1);
+        ONVM_COUNT(queue->counters->rx_checksummed, 1);
 }
 
 /* Moves a burst from the private pool into the region; returns how many came through. */
 static uint16_t
-import_burst(struct port *port, struct rte_mbuf **from, uint16_t count, struct rte_mbuf **to)
+import_burst(struct port_queue *queue, struct rte_mbuf **from, uint16_t count, struct rte_mbuf **to)
 {
     uint16_t copied = 0;
 
     for (uint16_t i = 0; i < count; i++) {
         if (!copy_frame(to[copied], from[i])) {
-            port_refuse(port, ONVM_DROP_oversize);
+            port_refuse(queue, ONVM_DROP_oversize);
             continue;
         }
-        finish_checksum(port, to[copied++]);
+        finish_checksum(queue, to[copied++]);
     }
     rte_pktmbuf_free_bulk(from, count);
     rte_pktmbuf_free_bulk(to + copied, count - copied);
@@ -107,21 +108,21 @@ import_burst(struct port *port, struct rte_mbuf **from, uint16_t count, struct r
 }
 
 uint16_t
-ethdev_receive_copying(struct port *port, struct rte_mbuf **frames, uint16_t count)
+ethdev_receive_copying(struct port_queue *queue, struct rte_mbuf **frames, uint16_t count)
 {
-    const struct ethdev *ethdev = port->state;
+    const struct ethdev_queue *own = queue->state;
     struct rte_mbuf *received[ONVM_BURST];
 
-    count = rte_eth_rx_burst(ethdev->id, 0, received, count);
+    count = rte_eth_rx_burst(own->id, own->receive, received, count);
     if (count == 0)
         return 0;
-    if (rte_pktmbuf_alloc_bulk(port->region->pool, frames, count) != 0) {
-        ONVM_COUNT(port->counters->rx_missed, count);
-        ONVM_COUNT(port->node->dropped[ONVM_DROP_no_buffer], count);
+    if (rte_pktmbuf_alloc_bulk(queue->pool, frames, count) != 0) {
+        ONVM_COUNT(queue->counters->rx_missed, count);
+        ONVM_COUNT(queue->node->dropped[ONVM_DROP_no_buffer], count);
         rte_pktmbuf_free_bulk(received, count);
         return 0;
     }
-    return accept_burst(port, frames, import_burst(port, received, count, frames));
+    return accept_burst(queue, frames, import_burst(queue, received, count, frames));
 }
 
 static uint64_t
@@ -134,20 +135,35 @@ burst_bytes(struct rte_mbuf **frames, uint16_t count)
     return bytes;
 }
 
-void
-ethdev_transmit(struct port *port, struct rte_mbuf **frames, uint16_t count)
+/* Workers that share a queue take turns; one that must wait lets the other finish. */
+static uint16_t
+send_burst(const struct ethdev_queue *own, struct rte_mbuf **frames, uint16_t count)
 {
-    const struct ethdev *ethdev = port->state;
+    uint16_t sent;
+
+    if (likely(own->turn == NULL))
+        return rte_eth_tx_burst(own->id, own->transmit, frames, count);
+    while (!rte_spinlock_trylock(own->turn))
+        sched_yield();
+    sent = rte_eth_tx_burst(own->id, own->transmit, frames, count);
+    rte_spinlock_unlock(own->turn);
+    return sent;
+}
+
+void
+ethdev_transmit(struct port_queue *queue, struct rte_mbuf **frames, uint16_t count)
+{
+    const struct ethdev_queue *own = queue->state;
     uint64_t bytes;
     uint16_t sent;
 
-    count = port_check_outgoing(port, frames, count);
+    count = port_check_outgoing(queue, frames, count);
     bytes = burst_bytes(frames, count); /* the driver may free them */
-    sent = rte_eth_tx_burst(ethdev->id, 0, frames, count);
+    sent = send_burst(own, frames, count);
     if (unlikely(sent < count)) {
         bytes -= burst_bytes(frames + sent, count - sent);
-        port_refuse_sending(port, ONVM_DROP_port_full, count - sent);
+        port_refuse_sending(queue, ONVM_DROP_port_full, count - sent);
         rte_pktmbuf_free_bulk(frames + sent, count - sent);
     }
-    port_count(&port->counters->tx, sent, bytes);
+    port_count(&queue->counters->tx, sent, bytes);
 }

@@ -95,6 +95,12 @@ flow_table_free(struct flow_table *table)
     free(table);
 }
 
+void
+flow_table_hash_like(struct flow_table *table, const struct flow_table *other)
+{
+    memcpy(table->seed, other->seed, sizeof(table->seed));
+}
+
 static inline uint64_t
 mix(uint64_t a, uint64_t b)
 {
@@ -251,7 +257,8 @@ flow_table_find(struct flow_table *table, const struct frame_fields *fields, uin
 
     if (way == WAYS || !still_valid(table, &bucket->entry[way], fields))
         return false;
-    if (bucket->seen[way] != now) /* spares the line a write */
+    target->seen = bucket->seen[way];
+    if (target->seen != now) /* spares the line a write */
         bucket->seen[way] = now;
     *target = target_of(bucket->target[way], bucket->entry[way].flow);
     return true;

@@ -47,12 +47,16 @@ struct flow_target {
     uint16_t id;   /* a chain of a rule entry, a lineage of a return entry */
     uint8_t era;   /* in which the flow began, below ONVM_ERAS */
     bool is_return;
+    uint32_t seen; /* when the flow was used before it was found now; flow_table_put sets it anew */
 };
 
 /* Room for `entries`, rounded up to a power of two.  NULL: errno says why. */
 struct flow_table *flow_table_new(uint32_t entries);
 
 void flow_table_free(struct flow_table *table);
+
+/* Makes an empty table hash as another one does. */
+void flow_table_hash_like(struct flow_table *table, const struct flow_table *other);
 
 struct flow_hash flow_table_hash(const struct flow_table *table, const struct flow_key *key);
 

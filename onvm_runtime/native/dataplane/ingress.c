@@ -128,16 +128,18 @@ publish_touched(struct worker *worker)
 }
 
 static unsigned
-ingress_port(struct worker *worker, struct port *port)
+ingress_queue(struct worker *worker, struct port_queue *queue)
 {
+    struct port *port = queue->port;
     struct rte_mbuf *frames[ONVM_BURST];
     struct classification results[ONVM_BURST];
     struct tally tally = {0};
-    uint16_t count = port->ops->receive(port, frames, ONVM_BURST);
+    uint16_t count = port->ops->receive(queue, frames, ONVM_BURST);
     uint32_t sampled;
 
     if (count == 0)
         return 0;
+    news_take(&worker->news, worker->classifier, worker->now / 1000);
     sampled = latency_sample(&worker->latency, frames, count);
     classifier_classify(worker->classifier, port->id, frames, count, worker->now / 1000, results);
     for (unsigned i = 0; i < count; i++) {
@@ -159,7 +161,10 @@ ingress_turn(struct worker *worker)
 {
     unsigned moved = 0;
 
-    for (unsigned i = 0; i < worker->ports; i++)
-        moved += ingress_port(worker, worker->port[worker->port_list[i]]);
+    for (unsigned i = 0; i < worker->ports; i++) {
+        struct port_queue *queue = worker->queue[worker->port_list[i]];
+        if (queue->receives)
+            moved += ingress_queue(worker, queue);
+    }
     return moved;
 }

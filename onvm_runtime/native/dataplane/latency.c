@@ -53,12 +53,12 @@ latency_choose(struct latency *latency, struct rte_mbuf *const *frames, uint32_t
 static uint16_t
 chain_of(const struct ledger *ledger, uint32_t buffer)
 {
-    uint32_t index = onvm_buffer_index(buffer);
+    uint32_t place = onvm_buffer_index(buffer) - ledger->first;
     const struct ledger_entry *entry;
 
-    if (index >= ledger->count)
+    if (place >= ledger->count)
         return 0;
-    entry = &ledger->entry[index];
+    entry = &ledger->entry[place];
     return entry->out && entry->generation == onvm_buffer_generation(buffer) ? entry->chain : 0;
 }
 
@@ -72,7 +72,7 @@ record(const struct latency *latency, const struct region *region, const struct 
 
     if (chain == 0)
         return;
-    stamps = *onvm_stamps(region->base, region->stride, descriptor->buffer);
+    stamps = *onvm_stamps(region->base, region->layout.stride, descriptor->buffer);
     onvm_histogram_record(&seen->wait, stamps.posted, now);
     onvm_histogram_record(&seen->total, stamps.ingress, now);
 }

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * The worker's part of measuring latency (protocol/histogram.h): it chooses which
+ * A worker's part of measuring latency (protocol/histogram.h): it chooses which
  * packets are stamped, and records what they took when they come home.
  *
  * One packet of `every` is chosen, at distances that are random around that mean, so
@@ -20,7 +20,7 @@
 #define LATENCY_EVERY_MAX 1000000000
 
 struct latency {
-    struct onvm_node_latency *histograms;
+    struct onvm_worker_latency *histograms;
     uint32_t every; /* 0: no packet */
     uint32_t next;  /* packets until the next one that is stamped */
 };

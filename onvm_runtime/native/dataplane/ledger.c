@@ -4,9 +4,9 @@
 #include <stdlib.h>
 
 bool
-ledger_open(struct ledger *ledger, uint32_t count, uint32_t stride, struct failure *failure)
+ledger_open(struct ledger *ledger, uint32_t first, uint32_t count, struct failure *failure)
 {
-    *ledger = (struct ledger){.count = count, .stride = stride};
+    *ledger = (struct ledger){.first = first, .count = count};
     ledger->entry = calloc(count, sizeof(ledger->entry[0]));
     if (ledger->entry == NULL)
         return fail(failure, "out of memory for the ledger of %u buffers", count);

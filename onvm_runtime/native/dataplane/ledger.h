@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * The buffer ledger: which buffers NFs hold, in memory that no NF can reach.
+ * The buffer ledger: which buffers NFs hold, in memory that no NF can reach.  Each
+ * worker has one, of the buffers of its slice.
  *
  * States of a buffer      moved on by the worker
  *   home  -> out          ledger_hand_out: a new generation, so that descriptors of
@@ -9,7 +10,7 @@
  *                         index and generation
  *
  * Prohibited: home -> home (the descriptor is a copy or an invention; it is
- * refused and counted), and freeing a buffer that is out.  Only the worker writes
+ * refused and counted), and freeing a buffer that is out.  Only its worker writes
  * the ledger; the lease sweep reads it from the control thread and asks the
  * worker to act on what it found, naming the generation, so a stale finding is
  * harmless.
@@ -33,20 +34,20 @@ struct __attribute__((aligned(8))) ledger_entry {
 };
 
 struct ledger {
-    struct ledger_entry *entry;
+    struct ledger_entry *entry; /* of buffer `first` and those behind it */
+    uint32_t first;
     uint32_t count;
-    uint32_t stride;
     uint64_t out; /* buffers that are out */
 };
 
-bool ledger_open(struct ledger *ledger, uint32_t count, uint32_t stride, struct failure *failure);
+bool ledger_open(struct ledger *ledger, uint32_t first, uint32_t count, struct failure *failure);
 void ledger_close(struct ledger *ledger);
 
 /* Hands a buffer out to the chain; returns what names it in descriptors from now on. */
 static inline uint32_t
 ledger_hand_out(struct ledger *ledger, uint32_t index, uint16_t chain, uint32_t now)
 {
-    struct ledger_entry *entry = &ledger->entry[index];
+    struct ledger_entry *entry = &ledger->entry[index - ledger->first];
 
     *entry = (struct ledger_entry){
         .generation = (uint8_t)(entry->generation + 1), .out = 1, .chain = chain, .since = now};
@@ -61,14 +62,14 @@ ledger_hand_out(struct ledger *ledger, uint32_t index, uint16_t chain, uint32_t 
 static inline const struct ledger_entry *
 ledger_take_back(struct ledger *ledger, uint32_t buffer, enum onvm_drop_reason *reason)
 {
-    uint32_t index = onvm_buffer_index(buffer);
+    uint32_t place = onvm_buffer_index(buffer) - ledger->first;
     struct ledger_entry *entry;
 
-    if (index >= ledger->count) {
+    if (place >= ledger->count) { /* another worker's, too */
         *reason = ONVM_DROP_bad_index;
         return NULL;
     }
-    entry = &ledger->entry[index];
+    entry = &ledger->entry[place];
     if (!entry->out) {
         *reason = ONVM_DROP_bad_owner;
         return NULL;

@@ -12,10 +12,10 @@
 #define OPEN_MS 1000
 
 struct link *
-link_find(const struct node *node, const struct nf *from, const struct nf *to)
+link_find(const struct node *node, struct producer from, const struct nf *to)
 {
     for (struct link *link = node->links; link != NULL; link = link->next)
-        if (link->wanted && link->from == from && link->to == to)
+        if (link->wanted && link_comes_from(link, from) && link->to == to)
             return link;
     return NULL;
 }
@@ -84,13 +84,13 @@ open_ends(struct node *node, struct link *link)
     if (link->from != NULL) {
         session_open_edge(link->from, ONVM_EDGE_OUT, link->out_slot, link);
     } else {
-        worker_call(&node->worker, set_outlet, link);
+        worker_call(&node->worker[link->worker], set_outlet, link);
         link->producer = LINK_OPEN;
     }
 }
 
 struct link *
-link_open(struct node *node, struct nf *from, struct nf *to, struct failure *failure)
+link_open(struct node *node, struct producer from, struct nf *to, struct failure *failure)
 {
     struct link *link = calloc(1, sizeof(*link));
 
@@ -98,10 +98,11 @@ link_open(struct node *node, struct nf *from, struct nf *to, struct failure *fai
         fail(failure, "out of memory for an edge");
         return NULL;
     }
-    link->from = from;
+    link->from = from.nf;
+    link->worker = from.worker;
     link->to = to;
     link->to_id = to->id;
-    link->worker_made = from == NULL;
+    link->worker_made = from.nf == NULL;
     link->wanted = true;
     link->late_at = node_clock() + OPEN_MS;
     if (!claim_slots(link, failure) || !make_edge(link, failure)) {
@@ -172,7 +173,7 @@ close_producer(struct node *node, struct link *link)
 {
     link->drain_by = node_clock() + DRAIN_MS;
     if (link->worker_made) {
-        worker_call(&node->worker, clear_outlet, link);
+        worker_call(&node->worker[link->worker], clear_outlet, link);
         link->producer = LINK_GONE;
         return;
     }

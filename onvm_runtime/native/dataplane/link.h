@@ -7,7 +7,7 @@
  *   closed -> opening -> open -> closing -> gone
  *
  * An NF's end moves from opening to open, and from closing to gone, when the NF
- * acknowledges (session.h); it is gone at once when the NF dies.  The worker's end
+ * acknowledges (session.h); it is gone at once when the NF dies.  A worker's end
  * opens and closes within a worker_call.
  *
  * A link is usable (routes may name it) while it is wanted and both ends are open.
@@ -36,13 +36,14 @@ enum link_end {
 
 struct link {
     struct link *next;
-    struct nf *from; /* NULL: the worker */
+    struct nf *from; /* NULL: a worker */
+    unsigned worker; /* which, if one is its producer */
     struct nf *to;   /* NULL: an NF that is gone */
     uint16_t to_id;
     struct shared edge;
     bool wanted;
     bool consumer_died; /* its first burst may live on: leave it to the sweep */
-    bool worker_made;   /* its producer is the worker */
+    bool worker_made;   /* its producer is a worker */
     bool late;          /* its ends take too long to open: nobody waits for it any more */
     uint64_t late_at;
     enum link_end producer;
@@ -52,11 +53,24 @@ struct link {
     uint64_t drain_by; /* when step 3 ends anyhow */
 };
 
-/* The link from one NF (NULL: the worker) to another, if it is wanted; or NULL. */
-struct link *link_find(const struct node *node, const struct nf *from, const struct nf *to);
+/* Who puts descriptors into an edge. */
+struct producer {
+    struct nf *nf;   /* NULL: a worker */
+    unsigned worker; /* which; 0 where an NF is meant */
+};
+
+static inline bool
+link_comes_from(const struct link *link, struct producer producer)
+{
+    return link->from == producer.nf && link->worker == producer.worker;
+}
+
+/* The link from a producer to an NF, if it is wanted; or NULL. */
+struct link *link_find(const struct node *node, struct producer from, const struct nf *to);
 
 /* Makes a link and begins to open its ends; NULL with the reason. */
-struct link *link_open(struct node *node, struct nf *from, struct nf *to, struct failure *failure);
+struct link *link_open(struct node *node, struct producer from, struct nf *to,
+                       struct failure *failure);
 
 /* Whether it is about to become usable. */
 static inline bool

@@ -126,6 +126,7 @@ open_counters(struct node *node, struct failure *failure)
     counters = node_counters(node);
     counters->magic = ONVM_COUNTERS_MAGIC;
     counters->abi = ONVM_ABI_VERSION;
+    counters->workers = node->workers;
     return true;
 }
 
@@ -140,8 +141,38 @@ open_latency(struct node *node, struct failure *failure)
     latency = node->latency.base;
     latency->magic = ONVM_LATENCY_MAGIC;
     latency->abi = ONVM_ABI_VERSION;
-    node->worker.latency.histograms = latency;
+    latency->workers = node->workers;
+    for (unsigned i = 0; i < node->workers; i++)
+        node->worker[i].latency.histograms = &latency->worker[i];
     return true;
+}
+
+static bool
+open_region(struct node *node, struct failure *failure)
+{
+    const struct options *options = &node->options;
+    struct region_layout layout = {
+        .slices = node->workers,
+        .buffers = options->buffers / node->workers,
+        .stride = options->buffer_size,
+        .hugepages = node->hugepages,
+    };
+
+    for (unsigned i = 0; i < node->workers; i++)
+        layout.socket[i] = -1;
+    return region_open(&node->region, &layout, failure);
+}
+
+static bool
+open_workers(struct node *node, struct failure *failure)
+{
+    const struct options *options = &node->options;
+
+    for (unsigned i = 0; i < node->workers; i++)
+        if (!worker_open(&node->worker[i], i, &node->region, &node_counters(node)->worker[i],
+                         options->flows, options->poll, failure))
+            return false;
+    return worker_introduce(node->worker, node->workers, failure);
 }
 
 /* Everything that can fail, in the order in which each needs the one before. */
@@ -151,18 +182,17 @@ start(struct daemon *daemon, struct failure *failure)
     struct node *node = &daemon->node;
     const struct options *options = &node->options;
 
+    node->workers = options->workers;
     if (!loop_open(&node->loop, failure) || !watch_signals(daemon, failure) ||
         !control_open(node, failure) || !eal_start(options, &node->hugepages, failure) ||
-        !region_open(&node->region, options->buffers, options->buffer_size, node->hugepages,
-                     failure) ||
-        !open_counters(node, failure) || !open_latency(node, failure))
+        !open_region(node, failure) || !open_counters(node, failure) ||
+        !open_latency(node, failure))
         return false;
-    node_counters(node)->buffers = node->region.buffers;
     daemon->sweep = sweep_new(node->region.indices, failure);
+    if (daemon->sweep == NULL || !open_workers(node, failure))
+        return false;
     eras_open(node);
-    return daemon->sweep != NULL &&
-           worker_open(&node->worker, &node->region, node_counters(node), options->flows,
-                       options->poll, failure);
+    return true;
 }
 
 static void
@@ -189,14 +219,16 @@ serve(struct daemon *daemon)
 {
     struct node *node = &daemon->node;
 
-    rte_eal_remote_launch(worker_main, &node->worker, EAL_WORKER);
+    for (unsigned i = 0; i < node->workers; i++)
+        rte_eal_remote_launch(worker_main, &node->worker[i], EAL_WORKER + i);
     printf("onvm-dataplane: ready at %s on %s pages\n", node->options.run_dir,
            node->hugepages ? "huge" : "ordinary");
     fflush(stdout);
     loop_run(&node->loop, tick, daemon);
     end_nfs(node);
-    worker_stop(&node->worker);
-    rte_eal_wait_lcore(EAL_WORKER);
+    for (unsigned i = 0; i < node->workers; i++)
+        worker_stop(&node->worker[i]);
+    rte_eal_mp_wait_lcore();
     close_ports(node);
 }
 

@@ -10,11 +10,11 @@
 static void
 add_inlet(struct worker *worker, void *argument)
 {
-    struct nf *nf = argument;
+    const struct nf *nf = argument;
     struct inlet *inlet = &worker->inlet[worker->inlets++];
 
     inlet->nf = nf->id;
-    onvm_consumer_open(&inlet->consumer, nf->home.base, HOME_SLOTS);
+    onvm_consumer_open(&inlet->consumer, nf->home[worker->number].base, HOME_SLOTS);
 }
 
 static void
@@ -34,12 +34,9 @@ remove_inlet(struct worker *worker, void *argument)
 static void
 stamp(struct nf *nf)
 {
-    struct onvm_edge *edge = nf->home.base;
     struct onvm_nf_counters *counters = nf->counters.base;
     struct onvm_nf_latency *latency = nf->latency.base;
 
-    edge->magic = ONVM_EDGE_MAGIC;
-    edge->slots = HOME_SLOTS;
     counters->magic = ONVM_COUNTERS_MAGIC;
     counters->abi = ONVM_ABI_VERSION;
     latency->magic = ONVM_LATENCY_MAGIC;
@@ -53,7 +50,24 @@ release(struct nf *nf)
     shared_close(&nf->routes);
     shared_close(&nf->counters);
     shared_close(&nf->latency);
-    shared_close(&nf->home);
+    for (unsigned i = 0; i < nf->node->workers; i++)
+        shared_close(&nf->home[i]);
+}
+
+static bool
+open_homes(struct nf *nf, struct failure *failure)
+{
+    for (unsigned i = 0; i < nf->node->workers; i++) {
+        struct onvm_edge *edge;
+
+        if (!shared_open(&nf->home[i], "onvm-home", onvm_edge_size(HOME_SLOTS), SHARED_BY_BOTH,
+                         failure))
+            return false;
+        edge = nf->home[i].base;
+        edge->magic = ONVM_EDGE_MAGIC;
+        edge->slots = HOME_SLOTS;
+    }
+    return true;
 }
 
 bool
@@ -68,18 +82,18 @@ memory_open(struct nf *nf, struct failure *failure)
                      SHARED_BY_BOTH, failure) ||
         !shared_open(&nf->latency, "onvm-latency", sizeof(struct onvm_nf_latency),
                      SHARED_BY_BOTH, failure) ||
-        !shared_open(&nf->home, "onvm-home", onvm_edge_size(HOME_SLOTS), SHARED_BY_BOTH, failure)) {
+        !open_homes(nf, failure)) {
         release(nf);
         return false;
     }
     stamp(nf);
-    worker_call(&nf->node->worker, add_inlet, nf);
+    node_call(nf->node, add_inlet, nf);
     return true;
 }
 
 void
 memory_close(struct nf *nf)
 {
-    worker_call(&nf->node->worker, remove_inlet, nf);
+    node_call(nf->node, remove_inlet, nf);
     release(nf);
 }

@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* The memory of one session: doorbell, routes, counters, home edge. */
+/* The memory of one session: doorbell, routes, counters, home edges. */
 #ifndef ONVM_DATAPLANE_MEMORY_H
 #define ONVM_DATAPLANE_MEMORY_H
 
 #include "node.h"
 
-/* Makes it, and lets the worker take from the home edge. */
+/* Makes it, and lets each worker take from its home edge. */
 bool memory_open(struct nf *nf, struct failure *failure);
 
 /* Takes what the NF still sent home, then releases all of it. */

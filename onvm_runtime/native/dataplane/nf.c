@@ -102,7 +102,9 @@ new_nf(struct node *node, const struct expectation *wanted, struct failure *fail
     }
     nf->node = node;
     nf->listener.fd = nf->session.fd = -1;
-    nf->doorbell.fd = nf->routes.fd = nf->counters.fd = nf->latency.fd = nf->home.fd = -1;
+    nf->doorbell.fd = nf->routes.fd = nf->counters.fd = nf->latency.fd = -1;
+    for (unsigned i = 0; i < ONVM_MAX_WORKERS; i++)
+        nf->home[i].fd = -1;
     nf->seed = rendezvous_seed(wanted->name);
     snprintf(nf->name, sizeof(nf->name), "%s", wanted->name);
     if (!place_nf(node, nf, wanted, failure)) {

@@ -13,6 +13,23 @@ node_clock(void)
     return (uint64_t)now.tv_sec * 1000 + (uint64_t)now.tv_nsec / 1000000;
 }
 
+void
+node_call(struct node *node, void (*function)(struct worker *, void *), void *argument)
+{
+    for (unsigned i = 0; i < node->workers; i++)
+        worker_call(&node->worker[i], function, argument);
+}
+
+uint64_t
+node_in_flight(const struct node *node, uint16_t chain)
+{
+    uint64_t packets = 0;
+
+    for (unsigned i = 0; i < node->workers; i++)
+        packets += __atomic_load_n(&node->worker[i].path[chain].in_flight, __ATOMIC_ACQUIRE);
+    return packets;
+}
+
 uint8_t
 node_port(const struct node *node, const char *name)
 {

@@ -3,7 +3,7 @@
  * The node as the control thread sees it: ports, services, NFs, edges, chains.
  *
  * The control thread owns all of this and is the only one to touch it; what the
- * path needs of it is copied into struct worker by worker_call.
+ * path needs of it is copied into each struct worker by worker_call.
  */
 #ifndef ONVM_DATAPLANE_NODE_H
 #define ONVM_DATAPLANE_NODE_H
@@ -66,7 +66,8 @@ struct nf {
     struct watch session;
     pid_t pid;
     char module[ONVM_NAME_MAX];
-    struct shared doorbell, routes, counters, latency, home;
+    struct shared doorbell, routes, counters, latency;
+    struct shared home[ONVM_MAX_WORKERS]; /* by worker */
     bool slot_used[2][ONVM_MAX_EDGES]; /* by onvm_edge_role IN, OUT */
 };
 
@@ -86,10 +87,12 @@ struct chain {
 /* Of which eras flows may still be (eras.c). */
 struct eras {
     bool vacant[ONVM_ERAS];
-    uint32_t quiet_at[ONVM_ERAS]; /* worker's clock when its last flow was seen to be gone; 0: not */
-    uint8_t told;                 /* the era that the worker begins flows in */
-    bool lasting[ONVM_MAX_CHAINS]; /* chains with a stateful service, as the worker knows them */
-    uint16_t entrance[ONVM_MAX_SERVICES][ONVM_ERAS * ONVM_BUCKETS]; /* worker.h */
+    bool quiet[ONVM_ERAS]; /* its last flow was seen to be gone, but maybe not all its packets */
+    uint32_t quiet_at[ONVM_ERAS][ONVM_MAX_WORKERS]; /* when, by each worker's clock */
+    uint8_t told;                 /* the era that the workers begin flows in */
+    bool lasting[ONVM_MAX_CHAINS]; /* chains with a stateful service, as the workers know them */
+    /* By worker: worker.h */
+    uint16_t entrance[ONVM_MAX_WORKERS][ONVM_MAX_SERVICES][ONVM_ERAS * ONVM_BUCKETS];
 };
 
 struct link;
@@ -103,11 +106,13 @@ struct node {
     struct loop loop;
     struct region region;
     struct shared counters, latency;
-    struct worker worker;
+    unsigned workers;
+    struct worker worker[ONVM_MAX_WORKERS];
     struct port *port[ONVM_MAX_PORTS];
     struct service service[ONVM_MAX_SERVICES];
     struct nf *nf[ONVM_MAX_NFS];
     struct chain *chain[ONVM_MAX_CHAINS];
+    struct ruleset *rules; /* that the workers read; NULL before the first plan */
     uint16_t default_chain;
     struct balance balance;
     struct eras eras;
@@ -124,6 +129,12 @@ node_counters(struct node *node)
 {
     return node->counters.base;
 }
+
+/* Runs `function` on every worker, on one after the other. */
+void node_call(struct node *node, void (*function)(struct worker *, void *), void *argument);
+
+/* Packets of a chain that are on their way, whichever worker received them. */
+uint64_t node_in_flight(const struct node *node, uint16_t chain);
 
 /* Milliseconds of a clock that never goes back. */
 uint64_t node_clock(void);

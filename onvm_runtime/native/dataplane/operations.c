@@ -59,7 +59,8 @@ hello(const struct call *call, struct failure *failure)
                   json_pack("{s:i, s:i, s:s, s:s, s:b, s:i, s:i}", "abi", ONVM_ABI_VERSION, "pid",
                             (int)getpid(), "version", ONVM_VERSION, "dpdk", rte_version(),
                             "hugepages", (int)node->hugepages, "buffers",
-                            (int)node->region.buffers, "buffer_size", (int)node->region.stride),
+                            (int)region_buffers(&node->region), "buffer_size",
+                            (int)node->region.layout.stride),
                   -1);
 }
 
@@ -120,7 +121,7 @@ port_add(const struct call *call, struct failure *failure)
     node->port[id] = port_open(call->request, id, &node->region, node_counters(node), failure);
     if (node->port[id] == NULL)
         return false;
-    worker_call(&node->worker, worker_add_port, node->port[id]);
+    node_call(node, worker_add_port, node->port[id]);
     reconfigure_nfs(node);
     return answer(call, json_pack("{s:i}", "id", (int)id), -1);
 }
@@ -150,7 +151,7 @@ port_remove(const struct call *call, struct failure *failure)
     if (chain != NULL)
         return fail(failure, "chain %s leaves by port %s; change the chain first", chain->name,
                     name);
-    worker_call(&node->worker, worker_remove_port, node->port[id]);
+    node_call(node, worker_remove_port, node->port[id]);
     port_close(node->port[id]);
     node->port[id] = NULL;
     reconfigure_nfs(node);
@@ -235,7 +236,7 @@ latency(const struct call *call, struct failure *failure)
 
     (void)failure;
     return answer(call,
-                  json_pack("{s:I, s:I, s:b}", "every", (json_int_t)node->worker.latency.every,
+                  json_pack("{s:I, s:I, s:b}", "every", (json_int_t)node->worker[0].latency.every,
                             "hz", (json_int_t)rte_get_tsc_hz(), "invariant",
                             (int)latency_clock_is_invariant()),
                   node->latency.fd);
@@ -264,7 +265,7 @@ latency_sample_every(const struct call *call, struct failure *failure)
     if (every > 0 && !latency_clock_is_invariant())
         return fail(failure, "latency cannot be measured here: the time stamp counter of this CPU "
                              "is not invariant, so its cycles are no time");
-    worker_call(&call->node->worker, set_sampling, &(uint32_t){(uint32_t)every});
+    node_call(call->node, set_sampling, &(uint32_t){(uint32_t)every});
     return answer(call, json_object(), -1);
 }
 
@@ -285,7 +286,7 @@ static bool
 flows_clear(const struct call *call, struct failure *failure)
 {
     (void)failure;
-    worker_call(&call->node->worker, clear_flows, NULL);
+    node_call(call->node, clear_flows, NULL);
     return answer(call, json_object(), -1);
 }
 

@@ -11,13 +11,15 @@
 #include "../protocol/abi.h"
 #include "version.h"
 
+#define BUFFERS_MIN 1024 /* of a worker */
+
 static const char usage[] =
     "usage: onvm-dataplane [options]\n"
     "  --run-dir DIR         where control.sock and nf/ are made (/run/onvm)\n"
-    "  --core N              CPU of the worker (0)\n"
-    "  --buffers N           packet buffers, 1024 to 4194304 (16384)\n"
+    "  --cores LIST          CPUs of the workers, one worker each, as in 0,2,3 (0)\n"
+    "  --buffers N           packet buffers of all workers, 1024 to 4194304 (16384)\n"
     "  --buffer-size BYTES   from one buffer to the next, a multiple of 64 (2304)\n"
-    "  --flows N             entries of the flow table (65536)\n"
+    "  --flows N             entries of each worker's flow table (65536)\n"
     "  --hugepages MODE      auto, required or off (auto)\n"
     "  --idle MODE           sleep: wait for work; poll: keep the core busy (sleep)\n"
     "  --pci ADDRESS         let DPDK use this device; may be repeated\n"
@@ -25,7 +27,7 @@ static const char usage[] =
 
 enum option_code {
     RUN_DIR = 256,
-    CORE,
+    CORES,
     BUFFERS,
     BUFFER_SIZE,
     FLOWS,
@@ -38,7 +40,7 @@ enum option_code {
 
 static const struct option long_options[] = {
     {"run-dir", required_argument, NULL, RUN_DIR},
-    {"core", required_argument, NULL, CORE},
+    {"cores", required_argument, NULL, CORES},
     {"buffers", required_argument, NULL, BUFFERS},
     {"buffer-size", required_argument, NULL, BUFFER_SIZE},
     {"flows", required_argument, NULL, FLOWS},
@@ -88,6 +90,46 @@ read_buffer_size(struct options *options, const char *text, struct failure *fail
 }
 
 static bool
+add_core(struct options *options, unsigned core, struct failure *failure)
+{
+    for (unsigned i = 0; i < options->workers; i++)
+        if (options->core[i] == core)
+            return fail(failure, "--cores names CPU %u twice; a worker needs one of its own", core);
+    if (options->workers == ONVM_MAX_WORKERS)
+        return fail(failure, "--cores names more than %d CPUs", ONVM_MAX_WORKERS);
+    options->core[options->workers++] = core;
+    return true;
+}
+
+static bool
+read_cores(struct options *options, const char *text, struct failure *failure)
+{
+    const char *place = text;
+    char *end;
+
+    options->workers = 0;
+    do {
+        unsigned long core = strtoul(place, &end, 10);
+        if (*place < '0' || *place > '9' || core > 1023 || (*end != ',' && *end != '\0'))
+            return fail(failure, "--cores must be numbers of CPUs with commas between, not '%s'",
+                        text);
+        if (!add_core(options, (unsigned)core, failure))
+            return false;
+        place = end + 1;
+    } while (*end == ',');
+    return true;
+}
+
+static bool
+check_buffers(const struct options *options, struct failure *failure)
+{
+    if (options->buffers / options->workers >= BUFFERS_MIN)
+        return true;
+    return fail(failure, "--buffers %u are too few for %u workers: each needs %d or more",
+                options->buffers, options->workers, BUFFERS_MIN);
+}
+
+static bool
 add_pci(struct options *options, const char *address, struct failure *failure)
 {
     if (options->pci_count == OPTIONS_MAX_PCI)
@@ -107,10 +149,10 @@ apply(struct options *options, int code, const char *text, struct failure *failu
     case RUN_DIR:
         options->run_dir = text;
         return true;
-    case CORE:
-        return read_number("core", text, 0, 1023, &options->core, failure);
+    case CORES:
+        return read_cores(options, text, failure);
     case BUFFERS:
-        return read_number("buffers", text, 1024, 4194304, &options->buffers, failure);
+        return read_number("buffers", text, BUFFERS_MIN, 4194304, &options->buffers, failure);
     case BUFFER_SIZE:
         return read_buffer_size(options, text, failure);
     case FLOWS:
@@ -146,7 +188,7 @@ options_parse(struct options *options, int argc, char **argv, struct failure *fa
     int code;
 
     *options = (struct options){
-        .run_dir = "/run/onvm", .buffers = 16384, .buffer_size = 2304, .flows = 65536};
+        .run_dir = "/run/onvm", .workers = 1, .buffers = 16384, .buffer_size = 2304, .flows = 65536};
     opterr = 0;
     while ((code = getopt_long(argc, argv, "", long_options, NULL)) != -1) {
         if (code == HELP || code == VERSION)
@@ -158,5 +200,5 @@ options_parse(struct options *options, int argc, char **argv, struct failure *fa
         fail(failure, "unexpected argument '%s'; see --help", argv[optind]);
         return OPTIONS_WRONG;
     }
-    return OPTIONS_RUN;
+    return check_buffers(options, failure) ? OPTIONS_RUN : OPTIONS_WRONG;
 }

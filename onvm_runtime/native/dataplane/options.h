@@ -6,6 +6,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "../protocol/abi.h"
 #include "failure.h"
 
 #define OPTIONS_MAX_PCI 32
@@ -18,7 +19,8 @@ enum hugepages {
 
 struct options {
     const char *run_dir;
-    unsigned core;
+    unsigned workers;
+    unsigned core[ONVM_MAX_WORKERS]; /* CPU of each worker */
     uint32_t buffers;
     uint32_t buffer_size;
     uint32_t flows;

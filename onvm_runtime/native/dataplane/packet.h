@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * A port on a packet socket: its state, and its two directions.
+ * A queue of a port on a packet socket: its state, and its two directions.
  *
  * Receiving is by a ring that the kernel fills without a system call of ours.  A
  * frame that does not fit into a slot of it (a large segment) is put whole into
@@ -48,7 +48,7 @@ struct packet {
 };
 
 /* Operations of the port (port.h). */
-uint16_t packet_receive(struct port *port, struct rte_mbuf **frames, uint16_t count);
-void packet_transmit(struct port *port, struct rte_mbuf **frames, uint16_t count);
+uint16_t packet_receive(struct port_queue *queue, struct rte_mbuf **frames, uint16_t count);
+void packet_transmit(struct port_queue *queue, struct rte_mbuf **frames, uint16_t count);
 
 #endif

@@ -67,19 +67,19 @@ restore_vlan(struct arrival *arrival, const struct tpacket2_hdr *slot)
 
 /* Whether the frame can be passed on; counts why not. */
 static bool
-accept_arrival(struct port *port, struct arrival *arrival)
+accept_arrival(struct port_queue *queue, struct arrival *arrival)
 {
     if (arrival->length < FRAME_HEADER) {
-        port_refuse(port, ONVM_DROP_runt);
+        port_refuse(queue, ONVM_DROP_runt);
     } else if (arrival->header.gso_type != VIRTIO_NET_HDR_GSO_NONE) {
         if (segmentation_begin(&arrival->cut, arrival->data, arrival->length, &arrival->header,
-                               port->mtu)) {
-            ONVM_COUNT(port->counters->rx_segmented, 1);
+                               queue->port->mtu)) {
+            ONVM_COUNT(queue->counters->rx_segmented, 1);
             return true;
         }
-        port_refuse(port, ONVM_DROP_segmentation);
-    } else if (arrival->length > port_longest(port)) {
-        port_refuse(port, ONVM_DROP_oversize);
+        port_refuse(queue, ONVM_DROP_segmentation);
+    } else if (arrival->length > port_longest(queue->port)) {
+        port_refuse(queue, ONVM_DROP_oversize);
     } else {
         return true;
     }
@@ -88,33 +88,33 @@ accept_arrival(struct port *port, struct arrival *arrival)
 
 /* Takes what the slot has.  False: nothing that can be passed on. */
 static bool
-open_slot(struct port *port, struct packet *packet, struct tpacket2_hdr *slot)
+open_slot(struct port_queue *queue, struct packet *packet, struct tpacket2_hdr *slot)
 {
     if ((slot->tp_status & TP_STATUS_COPY) != 0) {
         if (!receive_large(packet)) {
-            port_refuse(port, ONVM_DROP_segmentation);
+            port_refuse(queue, ONVM_DROP_segmentation);
             return false;
         }
     } else if (slot->tp_snaplen < slot->tp_len) { /* the socket's queue was full */
-        ONVM_COUNT(port->counters->rx_missed, 1);
+        ONVM_COUNT(queue->counters->rx_missed, 1);
         return false;
     } else {
         receive_small(&packet->arrival, slot);
     }
     restore_vlan(&packet->arrival, slot);
-    return accept_arrival(port, &packet->arrival);
+    return accept_arrival(queue, &packet->arrival);
 }
 
 /* Whether a frame waits, taking the next from the ring if none does. */
 static bool
-arrival_ready(struct port *port, struct packet *packet)
+arrival_ready(struct port_queue *queue, struct packet *packet)
 {
     while (packet->arrival.length == 0) {
         struct tpacket2_hdr *slot = slot_at(packet);
 
         if ((__atomic_load_n(&slot->tp_status, __ATOMIC_ACQUIRE) & TP_STATUS_USER) == 0)
             return false;
-        if (!open_slot(port, packet, slot))
+        if (!open_slot(queue, packet, slot))
             slot_release(packet);
     }
     return true;
@@ -122,14 +122,14 @@ arrival_ready(struct port *port, struct packet *packet)
 
 /* Moves an ordinary frame; false: its virtio-net header makes no sense. */
 static bool
-take_whole(struct port *port, struct arrival *arrival, struct rte_mbuf *frame)
+take_whole(struct port_queue *queue, struct arrival *arrival, struct rte_mbuf *frame)
 {
     uint8_t *data = (uint8_t *)rte_pktmbuf_append(frame, (uint16_t)arrival->length);
 
     memcpy(data, arrival->data, arrival->length);
     if ((arrival->header.flags & VIRTIO_NET_HDR_F_NEEDS_CSUM) == 0)
         return true;
-    ONVM_COUNT(port->counters->rx_checksummed, 1);
+    ONVM_COUNT(queue->counters->rx_checksummed, 1);
     if (arrival->header.csum_offset == CHECKSUM_SCTP)
         return checksum_finish_sctp(data, arrival->length, arrival->header.csum_start);
     return checksum_finish(data, arrival->length, arrival->header.csum_start,
@@ -146,7 +146,7 @@ take_segment(struct arrival *arrival, struct rte_mbuf *frame)
 
 /* Moves the next frame of the arrival, and gives its slot back after the last. */
 static bool
-take_frame(struct port *port, struct packet *packet, struct rte_mbuf *frame)
+take_frame(struct port_queue *queue, struct packet *packet, struct rte_mbuf *frame)
 {
     struct arrival *arrival = &packet->arrival;
     bool good = true;
@@ -156,26 +156,26 @@ take_frame(struct port *port, struct packet *packet, struct rte_mbuf *frame)
         if (segmentation_pending(&arrival->cut))
             return true;
     } else {
-        good = take_whole(port, arrival, frame);
+        good = take_whole(queue, arrival, frame);
     }
     slot_release(packet);
     return good;
 }
 
 uint16_t
-packet_receive(struct port *port, struct rte_mbuf **frames, uint16_t count)
+packet_receive(struct port_queue *queue, struct rte_mbuf **frames, uint16_t count)
 {
-    struct packet *packet = port->state;
+    struct packet *packet = queue->state;
     uint64_t bytes = 0;
     uint16_t n = 0;
 
-    while (n < count && arrival_ready(port, packet)) {
-        struct rte_mbuf *frame = rte_pktmbuf_alloc(port->region->pool);
+    while (n < count && arrival_ready(queue, packet)) {
+        struct rte_mbuf *frame = rte_pktmbuf_alloc(queue->pool);
 
         if (frame == NULL)
             break;
-        if (!take_frame(port, packet, frame)) {
-            port_refuse(port, ONVM_DROP_malformed);
+        if (!take_frame(queue, packet, frame)) {
+            port_refuse(queue, ONVM_DROP_malformed);
             rte_pktmbuf_free(frame);
             continue;
         }
@@ -183,22 +183,22 @@ packet_receive(struct port *port, struct rte_mbuf **frames, uint16_t count)
         frames[n++] = frame;
     }
     if (n != 0)
-        port_count(&port->counters->rx, n, bytes);
+        port_count(&queue->counters->rx, n, bytes);
     return n;
 }
 
 /* Counts why the kernel did not take the first of `left` frames; returns how many that ends. */
 static uint16_t
-refuse_first(struct port *port, uint16_t left)
+refuse_first(struct port_queue *queue, uint16_t left)
 {
     if (errno == EMSGSIZE) { /* the interface takes less than the port */
-        port_refuse_sending(port, ONVM_DROP_oversize, 1);
+        port_refuse_sending(queue, ONVM_DROP_oversize, 1);
         return 1;
     }
     if (errno == ENOBUFS || errno == EAGAIN)
-        port_refuse_sending(port, ONVM_DROP_port_full, left);
+        port_refuse_sending(queue, ONVM_DROP_port_full, left);
     else
-        port_refuse_sending(port, ONVM_DROP_port_unknown, left);
+        port_refuse_sending(queue, ONVM_DROP_port_unknown, left);
     return left;
 }
 
@@ -213,32 +213,32 @@ message_bytes(const struct mmsghdr *message, int count)
 }
 
 static void
-send_all(struct port *port, struct packet *packet, uint16_t count)
+send_all(struct port_queue *queue, struct packet *packet, uint16_t count)
 {
     for (uint16_t done = 0; done < count;) {
         struct mmsghdr *message = packet->outgoing.message + done;
         int sent = sendmmsg(packet->socket, message, count - done, MSG_DONTWAIT);
 
         if (sent <= 0) {
-            done += refuse_first(port, count - done);
+            done += refuse_first(queue, count - done);
             continue;
         }
-        port_count(&port->counters->tx, (uint64_t)sent, message_bytes(message, sent));
+        port_count(&queue->counters->tx, (uint64_t)sent, message_bytes(message, sent));
         done += (uint16_t)sent;
     }
 }
 
 void
-packet_transmit(struct port *port, struct rte_mbuf **frames, uint16_t count)
+packet_transmit(struct port_queue *queue, struct rte_mbuf **frames, uint16_t count)
 {
-    struct packet *packet = port->state;
+    struct packet *packet = queue->state;
 
-    count = port_check_outgoing(port, frames, count);
+    count = port_check_outgoing(queue, frames, count);
     for (uint16_t i = 0; i < count; i++)
         packet->outgoing.part[i][1] = (struct iovec){
             .iov_base = rte_pktmbuf_mtod(frames[i], void *),
             .iov_len = rte_pktmbuf_data_len(frames[i]),
         };
-    send_all(port, packet, count);
+    send_all(queue, packet, count);
     rte_pktmbuf_free_bulk(frames, count);
 }

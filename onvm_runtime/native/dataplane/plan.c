@@ -41,7 +41,7 @@ install_path(struct node *node, const struct chain *chain)
                  .return_lineage = return_lineage(node, chain)},
     };
 
-    worker_call(&node->worker, set_path, &change);
+    node_call(node, set_path, &change);
 }
 
 static void
@@ -77,19 +77,20 @@ plan_begin(struct node *node, json_t *request, struct asker asker, struct failur
 }
 
 static void
-exchange_rules(struct worker *worker, void *argument)
+take_rules(struct worker *worker, void *argument)
 {
-    struct ruleset **rules = argument;
-
-    *rules = classifier_exchange(worker->classifier, *rules);
+    classifier_exchange(worker->classifier, argument);
 }
 
 static void
 commit(struct node *node)
 {
     struct plan *plan = node->plan;
+    struct ruleset *old = node->rules;
 
-    worker_call(&node->worker, exchange_rules, &plan->rules); /* now the old ones are there */
+    node_call(node, take_rules, plan->rules);
+    node->rules = plan->rules;
+    plan->rules = old; /* nobody reads them any more */
     node->default_chain = plan->default_chain;
     for (unsigned id = 1; id < ONVM_MAX_CHAINS; id++)
         if (node->chain[id] != NULL)
@@ -114,7 +115,7 @@ remove_chain(struct node *node, struct chain *chain)
 {
     struct path_change nothing = {.id = chain->id};
 
-    worker_call(&node->worker, set_path, &nothing);
+    node_call(node, set_path, &nothing);
     clear_routes(node, chain->id);
     node->chain[chain->id] = NULL;
     control_announce_chain(node, chain->id, "drained");
@@ -124,7 +125,7 @@ remove_chain(struct node *node, struct chain *chain)
 static bool
 drained(const struct node *node, const struct chain *chain)
 {
-    return __atomic_load_n(&node->worker.path[chain->id].in_flight, __ATOMIC_ACQUIRE) == 0;
+    return node_in_flight(node, chain->id) == 0;
 }
 
 static void

@@ -26,18 +26,18 @@ outgoing_fault(const struct port *port, const struct rte_mbuf *frame)
 }
 
 uint16_t
-port_check_outgoing(struct port *port, struct rte_mbuf **frames, uint16_t count)
+port_check_outgoing(struct port_queue *queue, struct rte_mbuf **frames, uint16_t count)
 {
     uint16_t good = 0;
 
     for (uint16_t i = 0; i < count; i++) {
-        unsigned reason = outgoing_fault(port, frames[i]);
+        unsigned reason = outgoing_fault(queue->port, frames[i]);
 
         if (likely(reason == ONVM_DROP_REASON_COUNT)) {
             frames[good++] = frames[i];
             continue;
         }
-        port_refuse_sending(port, reason, 1);
+        port_refuse_sending(queue, reason, 1);
         rte_pktmbuf_free(frames[i]);
     }
     return good;
@@ -204,7 +204,7 @@ read_mtu(struct port *port, json_t *request, struct failure *failure)
 {
     const json_t *value = json_object_get(request, "mtu");
     json_int_t mtu = value == NULL ? MTU_DEFAULT : json_integer_value(value);
-    json_int_t most = (json_int_t)port->region->stride - RTE_PKTMBUF_HEADROOM - PORT_L2_ROOM;
+    json_int_t most = (json_int_t)port->region->layout.stride - RTE_PKTMBUF_HEADROOM - PORT_L2_ROOM;
 
     if (value != NULL && !json_is_integer(value))
         return fail(failure, "mtu: must be a whole number of bytes");
@@ -212,7 +212,7 @@ read_mtu(struct port *port, json_t *request, struct failure *failure)
         return fail(failure,
                     "mtu: must be from %d to %" JSON_INTEGER_FORMAT
                     ", which is what a buffer of %u bytes takes; buffer_size makes them larger",
-                    MTU_MIN, most, port->region->stride);
+                    MTU_MIN, most, port->region->layout.stride);
     port->mtu = (uint16_t)mtu;
     return true;
 }
@@ -288,6 +288,31 @@ open_port(struct port *port, json_t *request, struct failure *failure)
            open_kind(port, kind, request, failure);
 }
 
+static void
+prepare_queues(struct port *port, struct onvm_node_counters *node)
+{
+    port->queues = port->region->layout.slices;
+    for (unsigned i = 0; i < port->queues; i++)
+        port->queue[i] = (struct port_queue){
+            .port = port,
+            .worker = i,
+            .receives = true,
+            .wait_fd = -1,
+            .pool = port->region->slice[i].pool,
+            .counters = &node->worker[i].port[port->id],
+            .node = &node->worker[i],
+        };
+}
+
+bool
+port_is_polled(const struct port *port)
+{
+    for (unsigned i = 0; i < port->queues; i++)
+        if (port->queue[i].receives && port->queue[i].wait_fd < 0)
+            return true;
+    return false;
+}
+
 struct port *
 port_open(json_t *request, uint8_t id, struct region *region, struct onvm_node_counters *node,
           struct failure *failure)
@@ -299,10 +324,9 @@ port_open(json_t *request, uint8_t id, struct region *region, struct onvm_node_c
         return NULL;
     }
     port->id = id;
-    port->netns = port->wait_fd = -1;
+    port->netns = -1;
     port->region = region;
-    port->node = node;
-    port->counters = &node->port[id];
+    prepare_queues(port, node);
     if (open_port(port, request, failure))
         return port;
     name_failure(port, failure);

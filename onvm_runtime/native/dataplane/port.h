@@ -6,8 +6,12 @@
  * af_xdp, tap, pcap, null) and our own packet socket (af_packet), which knows
  * what a kernel peer left undone because it reads virtio-net headers.
  *
+ * A port has a queue for each worker, and only that worker uses it: so two workers
+ * never meet at a port.  Where the device has too few queues, some workers do not
+ * receive by the port, and those that share a queue to send by take turns (ethdev.h).
+ *
  * What the path may rely on
- *   - a received frame is one mbuf of the packet region's pool, one segment,
+ *   - a received frame is one mbuf of the worker's pool, one segment,
  *     no longer than the port's MTU plus 18 bytes of L2 header; its checksums
  *     are finished and large segments of a kernel peer have been cut up
  *   - VLAN tags are in the frame, never in the mbuf only
@@ -26,18 +30,31 @@
 #include "region.h"
 
 struct port;
+struct port_queue;
 
 struct port_ops {
     /* Up to `count` (<= ONVM_BURST) frames; see the promises above. */
-    uint16_t (*receive)(struct port *port, struct rte_mbuf **frames, uint16_t count);
+    uint16_t (*receive)(struct port_queue *queue, struct rte_mbuf **frames, uint16_t count);
     /* Owns all of them from here on: sends or frees, and counts both. */
-    void (*transmit)(struct port *port, struct rte_mbuf **frames, uint16_t count);
+    void (*transmit)(struct port_queue *queue, struct rte_mbuf **frames, uint16_t count);
     /* Asks the device, so not for every burst.  Clears a socket's pending error as well: until
      * then wait_fd wakes whoever waits. */
     bool (*up)(struct port *port);
     /* Refreshes counters that only the device knows (rx_missed); may be NULL. */
-    void (*refresh)(struct port *port);
+    void (*refresh)(struct port_queue *queue);
     void (*close)(struct port *port); /* called within the port's namespace */
+};
+
+/* What one worker has of a port. */
+struct port_queue {
+    struct port *port;
+    unsigned worker;
+    bool receives;
+    int wait_fd; /* readable when frames wait; -1: the queue must be polled, if it receives */
+    void *state; /* of the kind */
+    struct rte_mempool *pool;              /* for frames that it receives */
+    struct onvm_port_counters *counters;   /* of this port, written by the worker only */
+    struct onvm_worker_counters *node;     /* for drop reasons; by the worker only */
 };
 
 struct port {
@@ -47,17 +64,19 @@ struct port {
     uint8_t mac[6];
     uint16_t mtu;
     int netns;   /* the namespace that it lives in; -1: the data plane's own */
-    int wait_fd; /* readable when frames wait; -1: the port must be polled */
     const struct port_ops *ops;
     void *state; /* of the kind */
     struct region *region;
-    struct onvm_port_counters *counters; /* written by the worker only */
-    struct onvm_node_counters *node;     /* for drop reasons; by the worker only */
+    unsigned queues; /* one for each worker */
+    struct port_queue queue[ONVM_MAX_WORKERS];
 };
+
+/* Whether somebody has to look again and again whether a frame came. */
+bool port_is_polled(const struct port *port);
 
 /*
  * Opens the port that a port.add request describes (control.h, docs/ports.md).
- * Called on the control thread while the worker runs; enters the port's network
+ * Called on the control thread while the workers run; enters the port's network
  * namespace and comes back.  NULL: nothing is left behind and failure says why.
  */
 struct port *port_open(json_t *request, uint8_t id, struct region *region,

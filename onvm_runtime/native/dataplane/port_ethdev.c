@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * Ports on DPDK's ethdevs, one receive and one transmit queue each.
+ * Ports on DPDK's ethdevs, with a receive and a transmit queue for each worker.
  *
  * Drivers receive straight into the packet region, except af_xdp: it lays its
  * UMEM over the mbufs themselves, so it gets an ordinary pool of its own and each
@@ -20,6 +20,11 @@
 
 #define RX_DESCRIPTORS 1024
 #define TX_DESCRIPTORS 1024
+#define MAX_RSS_KEY 64 /* bytes */
+#define RSS_FIELDS                                                          \
+    (RTE_ETH_RSS_IPV4 | RTE_ETH_RSS_FRAG_IPV4 | RTE_ETH_RSS_NONFRAG_IPV4_TCP | \
+     RTE_ETH_RSS_NONFRAG_IPV4_UDP | RTE_ETH_RSS_IPV6 | RTE_ETH_RSS_FRAG_IPV6 | \
+     RTE_ETH_RSS_NONFRAG_IPV6_TCP | RTE_ETH_RSS_NONFRAG_IPV6_UDP)
 #define XDP_BUFFERS 8191 /* more than its four rings of 2048 hold between two bursts */
 #define XDP_CACHE 256
 #define XDP_ATTEMPTS 5
@@ -43,17 +48,17 @@ ethdev_up(struct port *port)
 }
 
 static void
-ethdev_refresh(struct port *port)
+ethdev_refresh(struct port_queue *queue)
 {
-    struct ethdev *ethdev = port->state;
+    struct ethdev *ethdev = ((const struct ethdev_queue *)queue->state)->ethdev;
     struct rte_eth_stats now, *seen = &ethdev->seen;
 
-    if (rte_eth_stats_get(ethdev->id, &now) != 0)
+    if (queue->worker != ethdev->first || rte_eth_stats_get(ethdev->id, &now) != 0)
         return;
-    ONVM_COUNT(port->counters->rx_missed,
+    ONVM_COUNT(queue->counters->rx_missed,
                now.imissed - seen->imissed + now.rx_nombuf - seen->rx_nombuf);
-    ONVM_COUNT(port->counters->rx_errors, now.ierrors - seen->ierrors);
-    ONVM_COUNT(port->counters->tx_dropped, now.oerrors - seen->oerrors);
+    ONVM_COUNT(queue->counters->rx_errors, now.ierrors - seen->ierrors);
+    ONVM_COUNT(queue->counters->tx_dropped, now.oerrors - seen->oerrors);
     *seen = now;
 }
 
@@ -246,15 +251,55 @@ make_private_pool(const struct port *port, struct ethdev *ethdev, struct failure
     return true;
 }
 
+/*
+ * A Toeplitz key that repeats every 16 bits gives both directions of a flow the same
+ * hash (Woo and Park, Scalable TCP Session Monitoring with Symmetric Receive-side
+ * Scaling, 2012).
+ */
+static void
+ask_for_rss(const struct rte_eth_dev_info *info, struct rte_eth_conf *conf)
+{
+    static uint8_t key[MAX_RSS_KEY];
+
+    for (unsigned i = 0; i < MAX_RSS_KEY; i += 2) {
+        key[i] = 0x6d;
+        key[i + 1] = 0x5a;
+    }
+    conf->rxmode.mq_mode = RTE_ETH_MQ_RX_RSS;
+    conf->rx_adv_conf.rss_conf.rss_hf = RSS_FIELDS & info->flow_type_rss_offloads;
+    if (info->hash_key_size > 0 && info->hash_key_size <= MAX_RSS_KEY) {
+        conf->rx_adv_conf.rss_conf.rss_key = key;
+        conf->rx_adv_conf.rss_conf.rss_key_len = info->hash_key_size;
+    }
+}
+
+/* As many queues as there are workers, or as the device has. */
+static void
+choose_queues(const struct port *port, struct ethdev *ethdev, const struct rte_eth_dev_info *info)
+{
+    unsigned most = is_kind(port, "af_xdp") ? 1 : port->queues; /* its queue is the interface's */
+
+    ethdev->first = port->id % port->queues;
+    ethdev->rx_queues = (uint16_t)RTE_MIN(most, info->max_rx_queues);
+    ethdev->tx_queues = (uint16_t)RTE_MIN(most, info->max_tx_queues);
+}
+
 static bool
-configure(const struct port *port, const struct ethdev *ethdev, struct failure *failure)
+configure(const struct port *port, struct ethdev *ethdev, struct failure *failure)
 {
     struct rte_eth_conf conf = {
         .rxmode.mtu = port->mtu,
         .intr_conf.rxq = is_kind(port, "tap"),
     };
-    int result = rte_eth_dev_configure(ethdev->id, 1, 1, &conf);
+    struct rte_eth_dev_info info;
+    int result = rte_eth_dev_info_get(ethdev->id, &info);
 
+    if (result == 0) {
+        choose_queues(port, ethdev, &info);
+        if (ethdev->rx_queues > 1 && (info.flow_type_rss_offloads & RSS_FIELDS) != 0)
+            ask_for_rss(&info, &conf);
+        result = rte_eth_dev_configure(ethdev->id, ethdev->rx_queues, ethdev->tx_queues, &conf);
+    }
     if (result == 0 && is_kind(port, "tap")) /* whose kernel side has an MTU as well */
         result = rte_eth_dev_set_mtu(ethdev->id, port->mtu);
     if (result != 0)
@@ -263,20 +308,33 @@ configure(const struct port *port, const struct ethdev *ethdev, struct failure *
     return true;
 }
 
+/* The worker that receives by a queue. */
+static unsigned
+receiver(const struct port *port, const struct ethdev *ethdev, uint16_t queue)
+{
+    return (ethdev->first + queue) % port->queues;
+}
+
+static struct rte_mempool *
+receive_pool(const struct port *port, const struct ethdev *ethdev, uint16_t queue)
+{
+    return ethdev->private != NULL ? ethdev->private
+                                   : port->queue[receiver(port, ethdev, queue)].pool;
+}
+
 static bool
 set_up_queues(const struct port *port, const struct ethdev *ethdev, struct failure *failure)
 {
     /* tap keeps a buffer for each, and fills only the first unless it may scatter */
     uint16_t rx = is_kind(port, "tap") ? 1 : RX_DESCRIPTORS, tx = TX_DESCRIPTORS;
-    struct rte_mempool *pool = ethdev->private != NULL ? ethdev->private : port->region->pool;
+    unsigned socket = (unsigned)rte_eth_dev_socket_id(ethdev->id);
     int result = rte_eth_dev_adjust_nb_rx_tx_desc(ethdev->id, &rx, &tx);
 
-    if (result == 0)
-        result = rte_eth_rx_queue_setup(ethdev->id, 0, rx, rte_eth_dev_socket_id(ethdev->id),
-                                        NULL, pool);
-    if (result == 0)
-        result = rte_eth_tx_queue_setup(ethdev->id, 0, tx, rte_eth_dev_socket_id(ethdev->id),
-                                        NULL);
+    for (uint16_t i = 0; result == 0 && i < ethdev->rx_queues; i++)
+        result = rte_eth_rx_queue_setup(ethdev->id, i, rx, socket, NULL,
+                                        receive_pool(port, ethdev, i));
+    for (uint16_t i = 0; result == 0 && i < ethdev->tx_queues; i++)
+        result = rte_eth_tx_queue_setup(ethdev->id, i, tx, socket, NULL);
     if (result != 0)
         return fail(failure, "DPDK cannot set up its queues: %s", rte_strerror(-result));
     return true;
@@ -302,11 +360,37 @@ describe_port(struct port *port, const struct ethdev *ethdev)
 
     if (rte_eth_macaddr_get(ethdev->id, &address) == 0)
         memcpy(port->mac, &address, sizeof(port->mac));
-    if (is_kind(port, "tap"))
-        port->wait_fd = rte_eth_dev_rx_intr_ctl_q_get_fd(ethdev->id, 0);
-    if (is_kind(port, "af_xdp"))
-        port->wait_fd = xdp_socket(&ethdev->xdp);
     port->ops = is_kind(port, "af_xdp") ? &xdp_ops : &ethdev_ops;
+}
+
+static int
+wait_descriptor(const struct port *port, const struct ethdev *ethdev, uint16_t queue)
+{
+    if (is_kind(port, "tap"))
+        return rte_eth_dev_rx_intr_ctl_q_get_fd(ethdev->id, queue);
+    return is_kind(port, "af_xdp") ? xdp_socket(&ethdev->xdp) : -1;
+}
+
+/* Gives each worker its queues; those that get none to receive by only send. */
+static void
+share_out(struct port *port, struct ethdev *ethdev)
+{
+    bool alone = ethdev->tx_queues == port->queues;
+
+    for (unsigned i = 0; i < port->queues; i++) {
+        struct port_queue *queue = &port->queue[receiver(port, ethdev, (uint16_t)i)];
+        struct ethdev_queue *own = &ethdev->queue[queue->worker];
+
+        own->id = ethdev->id;
+        own->ethdev = ethdev;
+        own->receive = (uint16_t)i;
+        own->transmit = (uint16_t)(i % ethdev->tx_queues);
+        own->turn = alone ? NULL : &ethdev->turn[own->transmit];
+        queue->state = own;
+        queue->receives = i < ethdev->rx_queues;
+        if (queue->receives)
+            queue->wait_fd = wait_descriptor(port, ethdev, own->receive);
+    }
 }
 
 static bool
@@ -367,5 +451,6 @@ port_ethdev_open(struct port *port, json_t *request, struct failure *failure)
     }
     port->state = ethdev;
     describe_port(port, ethdev);
+    share_out(port, ethdev);
     return true;
 }

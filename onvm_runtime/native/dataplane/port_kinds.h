@@ -17,14 +17,15 @@ port_longest(const struct port *port)
 
 /*
  * Open a port whose common fields are set; called within its namespace, with a
- * request whose keys port.c has checked.  They set mac, wait_fd, ops and state.
+ * request whose keys port.c has checked.  They set mac, ops and state, and for each
+ * queue receives, wait_fd and state.
  * False: nothing is left behind and failure says why.
  */
 bool port_ethdev_open(struct port *port, json_t *request, struct failure *failure);
 bool port_packet_open(struct port *port, json_t *request, struct failure *failure);
 
 /* Frees and counts what is too short or too long to be sent; returns how many frames are left. */
-uint16_t port_check_outgoing(struct port *port, struct rte_mbuf **frames, uint16_t count);
+uint16_t port_check_outgoing(struct port_queue *queue, struct rte_mbuf **frames, uint16_t count);
 
 /* The text at `key`; NULL: there is none. */
 static inline const char *
@@ -43,18 +44,18 @@ port_count(struct onvm_flow_count *count, uint64_t packets, uint64_t bytes)
 
 /* Counts a frame that was refused on its way in. */
 static inline void
-port_refuse(struct port *port, enum onvm_drop_reason reason)
+port_refuse(struct port_queue *queue, enum onvm_drop_reason reason)
 {
-    ONVM_COUNT(port->counters->rx_errors, 1);
-    ONVM_COUNT(port->node->dropped[reason], 1);
+    ONVM_COUNT(queue->counters->rx_errors, 1);
+    ONVM_COUNT(queue->node->dropped[reason], 1);
 }
 
 /* Counts frames that were refused on their way out. */
 static inline void
-port_refuse_sending(struct port *port, enum onvm_drop_reason reason, uint16_t frames)
+port_refuse_sending(struct port_queue *queue, enum onvm_drop_reason reason, uint16_t frames)
 {
-    ONVM_COUNT(port->counters->tx_dropped, frames);
-    ONVM_COUNT(port->node->dropped[reason], frames);
+    ONVM_COUNT(queue->counters->tx_dropped, frames);
+    ONVM_COUNT(queue->node->dropped[reason], frames);
 }
 
 #endif

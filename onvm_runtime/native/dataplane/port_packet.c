@@ -5,9 +5,13 @@
  * Our own and not DPDK's af_packet driver, because only a virtio-net header in
  * front of each frame (PACKET_VNET_HDR) tells what a kernel peer left undone: a
  * checksum to finish, a large segment to cut up.
+ *
+ * Each worker has a socket.  Together they are a fan-out group, in which the kernel
+ * gives a flow's frames, of both directions, to one of them.
  */
 #include <arpa/inet.h>
 #include <errno.h>
+#include <linux/filter.h>
 #include <linux/if_ether.h>
 #include <linux/if_packet.h>
 #include <stdlib.h>
@@ -22,30 +26,35 @@
 #define SLOT_OVERHEAD 128 /* the kernel's headers in front of a frame, generously */
 #define SOCKET_BUFFER (32 << 20)
 
+#ifndef PACKET_FANOUT_FLAG_IGNORE_OUTGOING
+#define PACKET_FANOUT_FLAG_IGNORE_OUTGOING 0x4000
+#endif
+
 /* An interface that was removed and made again is another one, which this socket does not hear. */
 static bool
 packet_up(struct port *port)
 {
-    const struct packet *packet = port->state;
+    const struct packet *packet = port->queue[0].state;
     socklen_t size = sizeof(int);
     int error;
 
-    getsockopt(packet->socket, SOL_SOCKET, SO_ERROR, &error, &size); /* clears it */
+    for (unsigned i = 0; i < port->queues; i++) /* clears it */
+        getsockopt(port->queue[i].wait_fd, SOL_SOCKET, SO_ERROR, &error, &size);
     return interface_index(&packet->kernel) == packet->index && interface_up(&packet->kernel);
 }
 
 static void
-packet_refresh(struct port *port)
+packet_refresh(struct port_queue *queue)
 {
-    const struct packet *packet = port->state;
+    const struct packet *packet = queue->state;
     struct tpacket_stats stats; /* since the last time */
     socklen_t size = sizeof(stats);
 
     if (getsockopt(packet->socket, SOL_PACKET, PACKET_STATISTICS, &stats, &size) == 0)
-        ONVM_COUNT(port->counters->rx_missed, stats.tp_drops);
+        ONVM_COUNT(queue->counters->rx_missed, stats.tp_drops);
 }
 
-/* Undoes as much of port_packet_open as was done. */
+/* Undoes as much of open_queue as was done. */
 static void
 packet_free(struct packet *packet)
 {
@@ -59,7 +68,9 @@ packet_free(struct packet *packet)
 static void
 packet_close(struct port *port)
 {
-    packet_free(port->state);
+    for (unsigned i = 0; i < port->queues; i++)
+        if (port->queue[i].state != NULL)
+            packet_free(port->queue[i].state);
 }
 
 static const struct port_ops packet_ops = {
@@ -130,6 +141,41 @@ map_ring(const struct port *port, struct packet *packet, struct failure *failure
     return true;
 }
 
+/* Lets the socket hear nothing at all, until it is in its group, or all that comes. */
+static bool
+set_deaf(const struct packet *packet, bool deaf, struct failure *failure)
+{
+    static struct sock_filter nothing = {.code = BPF_RET | BPF_K, .k = 0};
+    struct sock_fprog filter = {.len = 1, .filter = &nothing};
+    int option = deaf ? SO_ATTACH_FILTER : SO_DETACH_FILTER;
+
+    if (setsockopt(packet->socket, SOL_SOCKET, option, &filter, sizeof(filter)) != 0)
+        return fail(failure, "cannot set a filter on a packet socket: %s", strerror(errno));
+    return true;
+}
+
+/*
+ * Makes the group with the first socket, and joins it with the others.  A member can
+ * only join while it is bound, so a bound one must be deaf, or it would hear twice
+ * what the group hears.
+ */
+static bool
+join_group(const struct packet *packet, int *group, struct failure *failure)
+{
+    int type = PACKET_FANOUT_HASH | PACKET_FANOUT_FLAG_IGNORE_OUTGOING;
+    int wanted = *group >= 0 ? *group | type << 16
+                             : (type | PACKET_FANOUT_FLAG_UNIQUEID) << 16;
+    socklen_t size = sizeof(*group);
+
+    if (!SET(SOL_PACKET, PACKET_FANOUT, wanted))
+        return false;
+    if (*group < 0 &&
+        getsockopt(packet->socket, SOL_PACKET, PACKET_FANOUT, group, &size) != 0)
+        return fail(failure, "cannot read the group of a packet socket: %s", strerror(errno));
+    *group &= 0xffff;
+    return true;
+}
+
 /* The membership ends with the socket. */
 static bool
 listen_to(const struct packet *packet, struct failure *failure)
@@ -158,11 +204,11 @@ bring_up(struct port *port, struct packet *packet, json_t *request, struct failu
         !interface_takes(&packet->kernel, port->mtu, failure))
         return false;
     packet->index = interface_index(&packet->kernel);
-    return map_ring(port, packet, failure) && listen_to(packet, failure);
+    return map_ring(port, packet, failure);
 }
 
-bool
-port_packet_open(struct port *port, json_t *request, struct failure *failure)
+static bool
+open_queue(struct port *port, struct port_queue *queue, json_t *request, struct failure *failure)
 {
     struct packet *packet = calloc(1, sizeof(*packet));
 
@@ -170,12 +216,47 @@ port_packet_open(struct port *port, json_t *request, struct failure *failure)
         return fail(failure, "no memory for a port");
     packet->socket = -1;
     packet->ring = MAP_FAILED;
-    if (!bring_up(port, packet, request, failure)) {
-        packet_free(packet);
+    queue->state = packet;
+    if (!bring_up(port, packet, request, failure))
         return false;
-    }
-    port->ops = &packet_ops;
-    port->state = packet;
-    port->wait_fd = packet->socket;
+    queue->wait_fd = packet->socket;
     return true;
+}
+
+/* Without other workers there is no group to be in. */
+static bool
+listen_together(struct port *port, struct failure *failure)
+{
+    int group = -1;
+
+    if (port->queues == 1)
+        return listen_to(port->queue[0].state, failure);
+    for (unsigned i = 0; i < port->queues; i++)
+        if (!set_deaf(port->queue[i].state, true, failure) ||
+            !listen_to(port->queue[i].state, failure) ||
+            !join_group(port->queue[i].state, &group, failure))
+            return false;
+    for (unsigned i = 0; i < port->queues; i++)
+        if (!set_deaf(port->queue[i].state, false, failure))
+            return false;
+    return true;
+}
+
+static bool
+open_queues(struct port *port, json_t *request, struct failure *failure)
+{
+    for (unsigned i = 0; i < port->queues; i++)
+        if (!open_queue(port, &port->queue[i], request, failure))
+            return false;
+    return listen_together(port, failure);
+}
+
+bool
+port_packet_open(struct port *port, json_t *request, struct failure *failure)
+{
+    port->ops = &packet_ops;
+    if (open_queues(port, request, failure))
+        return true;
+    packet_close(port);
+    return false;
 }

@@ -10,11 +10,10 @@
 #define LEASE_MS 2000
 #define MISSES 3
 
-/* Buffers to take back, for the worker. */
+/* Buffers to take back, each by the worker whose it is. */
 struct taking {
     uint32_t *buffer; /* index and generation, as in a descriptor */
     uint32_t count;
-    uint32_t taken;
     uint16_t nf; /* whose they were; ONVM_MAX_NFS: not known */
     enum onvm_drop_reason reason;
 };
@@ -22,21 +21,22 @@ struct taking {
 static void
 take_back(struct worker *worker, void *argument)
 {
-    struct taking *taking = argument;
+    const struct taking *taking = argument;
+    uint32_t taken = 0;
 
     for (uint32_t i = 0; i < taking->count; i++) {
         enum onvm_drop_reason stale;
         const struct ledger_entry *entry = ledger_take_back(&worker->ledger, taking->buffer[i],
                                                             &stale);
         if (entry == NULL)
-            continue; /* it came home by itself */
+            continue; /* it came home by itself, or is another worker's */
         worker->path[entry->chain].in_flight--;
         worker_drop(worker, entry->chain,
                     worker->region->mbuf[onvm_buffer_index(taking->buffer[i])], taking->reason);
-        taking->taken++;
+        taken++;
     }
     if (taking->nf < ONVM_MAX_NFS)
-        ONVM_COUNT(worker->counters->nf[taking->nf].reclaimed, taking->taken);
+        ONVM_COUNT(worker->counters->nf[taking->nf].reclaimed, taken);
 }
 
 /* What lies between tail and head; both ends' words are clamped, neither is trusted. */
@@ -68,7 +68,7 @@ reclaim_edge(struct node *node, const struct onvm_edge *edge, uint32_t slots, ui
         return; /* the sweep will find them */
     taking.count = read_edge(edge, slots, consumer_died ? ONVM_BURST : 0, taking.buffer);
     if (taking.count > 0)
-        worker_call(&node->worker, take_back, &taking);
+        node_call(node, take_back, &taking);
     free(taking.buffer);
 }
 
@@ -134,8 +134,9 @@ mark_all(struct sweep *sweep, const struct node *node)
     for (const struct link *link = node->links; link != NULL; link = link->next)
         mark_edge(sweep, &link->edge);
     for (unsigned i = 0; i < ONVM_MAX_NFS; i++)
-        if (node->nf[i] != NULL && node->nf[i]->home.base != NULL)
-            mark_edge(sweep, &node->nf[i]->home);
+        for (unsigned j = 0; node->nf[i] != NULL && j < node->workers; j++)
+            if (node->nf[i]->home[j].base != NULL)
+                mark_edge(sweep, &node->nf[i]->home[j]);
 }
 
 /* Whether the buffer has been missing for long enough; counts this sweep. */
@@ -151,35 +152,54 @@ missing(struct sweep *sweep, uint32_t index, struct ledger_entry entry, uint32_t
 }
 
 static uint32_t
-find_missing(struct sweep *sweep, const struct node *node)
+find_missing(struct sweep *sweep, const struct worker *worker)
 {
-    const struct ledger *ledger = &node->worker.ledger;
-    uint32_t now = __atomic_load_n(&node->worker.now, __ATOMIC_RELAXED);
+    const struct ledger *ledger = &worker->ledger;
+    uint32_t now = __atomic_load_n(&worker->now, __ATOMIC_RELAXED);
     uint32_t count = 0;
 
-    for (uint32_t i = 0; i < sweep->count; i++) {
+    for (uint32_t i = 0; i < ledger->count; i++) {
         struct ledger_entry entry;
         __atomic_load(&ledger->entry[i], &entry, __ATOMIC_RELAXED);
-        if (missing(sweep, i, entry, now))
-            sweep->buffer[count++] = onvm_buffer(i, entry.generation);
+        if (missing(sweep, ledger->first + i, entry, now))
+            sweep->buffer[count++] = onvm_buffer(ledger->first + i, entry.generation);
     }
     return count;
+}
+
+/* Takes back what a worker's slice has lost. */
+static void
+sweep_slice(struct sweep *sweep, struct worker *worker)
+{
+    struct taking taking = {.buffer = sweep->buffer,
+                            .count = find_missing(sweep, worker),
+                            .nf = ONVM_MAX_NFS,
+                            .reason = ONVM_DROP_lease_expired};
+
+    if (taking.count > 0)
+        worker_call(worker, take_back, &taking);
+}
+
+static bool
+any_out(const struct node *node)
+{
+    for (unsigned i = 0; i < node->workers; i++)
+        if (__atomic_load_n(&node->worker[i].ledger.out, __ATOMIC_RELAXED) != 0)
+            return true;
+    return false;
 }
 
 void
 sweep_run(struct sweep *sweep, struct node *node)
 {
     uint64_t now = node_clock();
-    struct taking taking = {.nf = ONVM_MAX_NFS, .reason = ONVM_DROP_lease_expired};
 
     if (now < sweep->next)
         return;
     sweep->next = now + SWEEP_MS;
-    if (__atomic_load_n(&node->worker.ledger.out, __ATOMIC_RELAXED) == 0)
+    if (!any_out(node))
         return;
     mark_all(sweep, node);
-    taking.buffer = sweep->buffer;
-    taking.count = find_missing(sweep, node);
-    if (taking.count > 0)
-        worker_call(&node->worker, take_back, &taking);
+    for (unsigned i = 0; i < node->workers; i++)
+        sweep_slice(sweep, &node->worker[i]);
 }

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
  * Order matters here, and getting it wrong fails silently on some devices:
- * map, seal, register with DPDK, map for each device's DMA, then build the pool
+ * map, seal, register with DPDK, map for each device's DMA, then build the pools
  * and start queues.  The region lies low because an emulated or small IOMMU may
  * translate 39 bits only.
  */
@@ -23,6 +23,7 @@
 #define REGION_ADDRESS ((void *)0x2000000000ull) /* within 39 bits */
 #define HUGE_PAGE (2u << 20)
 #define POOL_CACHE 256
+#define INDEX_BITS 24 /* of a descriptor's buffer */
 
 static size_t
 round_up(size_t size, size_t unit)
@@ -35,69 +36,110 @@ round_up(size_t size, size_t unit)
  * and a buffer that would cross into the next page is left out of the pool.
  */
 static size_t
-bytes_needed(const struct region *region)
+slice_bytes(const struct region *region)
 {
+    const struct region_layout *layout = &region->layout;
+
     if (rte_eal_iova_mode() == RTE_IOVA_PA) {
-        size_t each = region->page / region->stride - 1;
-        return (region->buffers + each - 1) / each * region->page;
+        size_t each = region->page / layout->stride - 1;
+        return (layout->buffers + each - 1) / each * region->page;
     }
-    return round_up((size_t)region->buffers * region->stride, region->page);
+    return round_up((size_t)layout->buffers * layout->stride, region->page);
 }
 
-/* Low if that place is free; where it is not, only a small IOMMU minds, and says so later. */
-static void *
-map_low(const struct region *region)
+/* The smallest power of two of buffers that has room for a slice and ends with a page. */
+static unsigned
+smallest_shift(const struct region *region)
 {
-    int flags = MAP_SHARED | MAP_POPULATE;
-    void *base = mmap(REGION_ADDRESS, region->size, PROT_READ | PROT_WRITE,
-                      flags | MAP_FIXED_NOREPLACE, region->fd, 0);
+    unsigned shift = 0;
 
-    if (base == MAP_FAILED && errno == EEXIST)
-        base = mmap(NULL, region->size, PROT_READ | PROT_WRITE, flags, region->fd, 0);
-    return base;
+    while (1ull << shift < region->slice_indices ||
+           ((uint64_t)region->layout.stride << shift) % region->page != 0)
+        shift++;
+    return shift;
 }
 
 static bool
-map_memory(struct region *region, bool hugepages, struct failure *failure)
+lay_out(struct region *region, struct failure *failure)
 {
+    unsigned slices = region->layout.slices;
+    uint32_t lines = region->layout.stride / 64;
+
+    region->page = region->layout.hugepages ? HUGE_PAGE : (size_t)sysconf(_SC_PAGESIZE);
+    region->slice_size = slice_bytes(region);
+    region->slice_indices = (uint32_t)(region->slice_size / region->layout.stride);
+    region->slice_shift = slices == 1 ? INDEX_BITS : smallest_shift(region);
+    region->indices = ((slices - 1) << region->slice_shift) + region->slice_indices;
+    region->reciprocal = (1ull << 32) / lines + 1;
+    if (region->indices <= 1u << INDEX_BITS && (uint64_t)region->indices * lines < 1ull << 32)
+        return true;
+    return fail(failure, "%u slices of %u packet buffers of %u bytes are more than can be named; "
+                "configure fewer buffers", slices, region->layout.buffers, region->layout.stride);
+}
+
+/*
+ * Takes the addresses of the whole region.  Low if that place is free; where it is
+ * not, only a small IOMMU minds, and says so later.
+ */
+static bool
+reserve_addresses(struct region *region, struct failure *failure)
+{
+    int flags = MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE;
+    size_t size = (size_t)region->indices * region->layout.stride + 2 * HUGE_PAGE;
+    void *base = mmap(REGION_ADDRESS, size, PROT_NONE, flags | MAP_FIXED_NOREPLACE, -1, 0);
+
+    if (base == MAP_FAILED && errno == EEXIST)
+        base = mmap(NULL, size, PROT_NONE, flags, -1, 0);
+    if (base == MAP_FAILED)
+        return fail(failure, "cannot reserve %zu MiB of addresses for the packet region: %s",
+                    size >> 20, strerror(errno));
+    region->base = (uint8_t *)round_up((uintptr_t)base, HUGE_PAGE);
+    return true;
+}
+
+static bool
+map_slice(const struct region *region, struct slice *slice, struct failure *failure)
+{
+    bool hugepages = region->layout.hugepages;
     unsigned flags = MFD_CLOEXEC | MFD_ALLOW_SEALING | (hugepages ? MFD_HUGETLB : 0);
 
-    region->fd = memfd_create("onvm-region", flags);
-    if (region->fd < 0 || ftruncate(region->fd, (off_t)region->size) != 0)
-        return fail(failure, "cannot make a packet region of %zu MiB: %s", region->size >> 20,
+    slice->fd = memfd_create("onvm-region", flags);
+    if (slice->fd < 0 || ftruncate(slice->fd, (off_t)region->slice_size) != 0)
+        return fail(failure, "cannot make %zu MiB of packet buffers: %s", region->slice_size >> 20,
                     strerror(errno));
-    region->base = map_low(region);
-    if (region->base == MAP_FAILED)
+    if (mmap(slice->base, region->slice_size, PROT_READ | PROT_WRITE,
+             MAP_SHARED | MAP_POPULATE | MAP_FIXED, slice->fd, 0) == MAP_FAILED)
         return fail(failure,
-                    "cannot map a packet region of %zu MiB on %s pages: %s; reserve more huge "
+                    "cannot map %zu MiB of packet buffers on %s pages: %s; reserve more huge "
                     "pages or configure fewer buffers",
-                    region->size >> 20, hugepages ? "huge" : "ordinary", strerror(errno));
-    if (fcntl(region->fd, F_ADD_SEALS, F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_SEAL) != 0)
+                    region->slice_size >> 20, hugepages ? "huge" : "ordinary", strerror(errno));
+    if (fcntl(slice->fd, F_ADD_SEALS, F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_SEAL) != 0)
         return fail(failure, "cannot seal the packet region: %s", strerror(errno));
     return true;
 }
 
 static rte_iova_t
-page_iova(const struct region *region, size_t page)
+page_iova(const struct slice *slice, const struct region *region, size_t page)
 {
-    void *address = region->base + page * region->page;
+    void *address = slice->base + page * region->page;
 
     return rte_eal_iova_mode() == RTE_IOVA_PA ? rte_mem_virt2iova(address)
                                               : (rte_iova_t)(uintptr_t)address;
 }
 
 static bool
-register_memory(const struct region *region, struct failure *failure)
+register_slice(const struct region *region, const struct slice *slice, struct failure *failure)
 {
-    size_t pages = region->size / region->page;
+    size_t pages = region->slice_size / region->page;
     rte_iova_t *iova = calloc(pages, sizeof(*iova));
     int result;
 
     if (iova == NULL)
         return fail(failure, "out of memory for the packet region's page table");
     for (size_t i = 0; i < pages; i++)
-        iova[i] = page_iova(region, i);
-    result = rte_extmem_register(region->base, region->size, iova, (unsigned)pages, region->page);
+        iova[i] = page_iova(slice, region, i);
+    result = rte_extmem_register(slice->base, region->slice_size, iova, (unsigned)pages,
+                                 region->page);
     free(iova);
     if (result != 0)
         return fail(failure, "DPDK does not accept the packet region: %s", rte_strerror(rte_errno));
@@ -106,46 +148,49 @@ register_memory(const struct region *region, struct failure *failure)
 
 /* The whole buffers that lie between two offsets, as an area of the pool. */
 static struct rte_pktmbuf_extmem
-describe_area(const struct region *region, size_t from, size_t to)
+describe_area(const struct region *region, const struct slice *slice, size_t from, size_t to)
 {
-    size_t first = round_up(from, region->stride);
+    uint32_t stride = region->layout.stride;
+    size_t first = round_up(from, stride);
 
     return (struct rte_pktmbuf_extmem){
-        .buf_ptr = region->base + first,
-        .buf_iova = page_iova(region, from / region->page) + (first - from),
-        .buf_len = (to - first) / region->stride * region->stride,
-        .elt_size = (uint16_t)region->stride,
+        .buf_ptr = slice->base + first,
+        .buf_iova = page_iova(slice, region, from / region->page) + (first - from),
+        .buf_len = (to - first) / stride * stride,
+        .elt_size = (uint16_t)stride,
     };
 }
 
 /* One area where memory is contiguous for devices, else one for each page. */
 static struct rte_pktmbuf_extmem *
-describe_areas(const struct region *region, unsigned *count)
+describe_areas(const struct region *region, const struct slice *slice, unsigned *count)
 {
-    size_t length = rte_eal_iova_mode() == RTE_IOVA_PA ? region->page : region->size;
+    size_t length = rte_eal_iova_mode() == RTE_IOVA_PA ? region->page : region->slice_size;
     struct rte_pktmbuf_extmem *areas;
 
-    *count = (unsigned)(region->size / length);
+    *count = (unsigned)(region->slice_size / length);
     areas = calloc(*count, sizeof(*areas));
     for (unsigned i = 0; areas != NULL && i < *count; i++)
-        areas[i] = describe_area(region, i * length, (i + 1) * length);
+        areas[i] = describe_area(region, slice, i * length, (i + 1) * length);
     return areas;
 }
 
 static bool
-build_pool(struct region *region, struct failure *failure)
+build_pool(const struct region *region, struct slice *slice, struct failure *failure)
 {
+    char name[RTE_MEMPOOL_NAMESIZE];
     unsigned count;
-    struct rte_pktmbuf_extmem *areas = describe_areas(region, &count);
+    struct rte_pktmbuf_extmem *areas = describe_areas(region, slice, &count);
 
     if (areas == NULL)
         return fail(failure, "out of memory for the packet region's areas");
-    region->pool = rte_pktmbuf_pool_create_extbuf("onvm-packets", region->buffers, POOL_CACHE, 0,
-                                                  (uint16_t)region->stride, SOCKET_ID_ANY, areas,
-                                                  count);
+    snprintf(name, sizeof(name), "onvm-packets-%u", (unsigned)(slice - region->slice));
+    slice->pool = rte_pktmbuf_pool_create_extbuf(name, region->layout.buffers, POOL_CACHE, 0,
+                                                 (uint16_t)region->layout.stride, SOCKET_ID_ANY,
+                                                 areas, count);
     free(areas);
-    if (region->pool == NULL)
-        return fail(failure, "cannot make a pool of %u packet buffers: %s", region->buffers,
+    if (slice->pool == NULL)
+        return fail(failure, "cannot make a pool of %u packet buffers: %s", region->layout.buffers,
                     rte_strerror(rte_errno));
     return true;
 }
@@ -161,36 +206,55 @@ note_mbuf(struct rte_mempool *pool, void *context, void *object, unsigned number
     region->mbuf[region_index(region, mbuf)] = mbuf;
 }
 
-bool
-region_open(struct region *region, uint32_t buffers, uint32_t stride, bool hugepages,
-            struct failure *failure)
+static bool
+open_slice(struct region *region, unsigned number, struct failure *failure)
 {
-    *region = (struct region){.fd = -1, .buffers = buffers, .stride = stride};
-    region->page = hugepages ? HUGE_PAGE : (size_t)sysconf(_SC_PAGESIZE);
-    region->size = bytes_needed(region);
-    if (!map_memory(region, hugepages, failure) || !register_memory(region, failure) ||
-        !build_pool(region, failure))
+    struct slice *slice = &region->slice[number];
+
+    *slice = (struct slice){
+        .fd = -1, .socket = region->layout.socket[number], .first = number << region->slice_shift};
+    slice->base = region->base + (size_t)slice->first * region->layout.stride;
+    if (!map_slice(region, slice, failure) || !register_slice(region, slice, failure) ||
+        !build_pool(region, slice, failure))
         return false;
-    region->indices = (uint32_t)(region->size / stride);
+    rte_mempool_obj_iter(slice->pool, note_mbuf, region);
+    return true;
+}
+
+bool
+region_open(struct region *region, const struct region_layout *layout, struct failure *failure)
+{
+    *region = (struct region){.layout = *layout};
+    if (!lay_out(region, failure) || !reserve_addresses(region, failure))
+        return false;
     region->mbuf = calloc(region->indices, sizeof(region->mbuf[0]));
     if (region->mbuf == NULL)
-        return fail(failure, "out of memory for %u packet buffers", buffers);
-    region->reciprocal = (1ull << 32) / (stride / 64) + 1;
-    rte_mempool_obj_iter(region->pool, note_mbuf, region);
+        return fail(failure, "out of memory for %u packet buffers", region_buffers(region));
+    for (unsigned i = 0; i < layout->slices; i++)
+        if (!open_slice(region, i, failure))
+            return false;
     return true;
+}
+
+static bool
+map_page(const struct region *region, const struct slice *slice, size_t page,
+         struct rte_device *device)
+{
+    return rte_dev_dma_map(device, slice->base + page * region->page,
+                           page_iova(slice, region, page), region->page) == 0;
 }
 
 bool
 region_map_device(const struct region *region, struct rte_device *device, struct failure *failure)
 {
-    for (size_t page = 0; page < region->size / region->page; page++) {
-        void *address = region->base + page * region->page;
-        if (rte_dev_dma_map(device, address, page_iova(region, page), region->page) == 0)
-            continue;
-        if (rte_errno == ENOTSUP) /* its bus needs no mapping */
-            return true;
-        return fail(failure, "the device cannot reach the packet region by DMA: %s",
-                    rte_strerror(rte_errno));
-    }
+    for (unsigned i = 0; i < region->layout.slices; i++)
+        for (size_t page = 0; page < region->slice_size / region->page; page++) {
+            if (map_page(region, &region->slice[i], page, device))
+                continue;
+            if (rte_errno == ENOTSUP) /* its bus needs no mapping */
+                return true;
+            return fail(failure, "the device cannot reach the packet region by DMA: %s",
+                        rte_strerror(rte_errno));
+        }
     return true;
 }

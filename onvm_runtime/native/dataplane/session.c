@@ -157,28 +157,32 @@ refuse_version(struct nf *nf, uint32_t abi)
 static void
 welcome(struct nf *nf)
 {
+    const struct region *region = &nf->node->region;
     struct onvm_welcome message = {
         .header = {ONVM_WELCOME, 0},
         .abi = ONVM_ABI_VERSION,
         .nf = nf->id,
-        .buffers = nf->node->region.indices,
-        .stride = nf->node->region.stride,
+        .workers = nf->node->workers,
+        .slice_shift = region->slice_shift,
+        .slice_buffers = region->slice_indices,
+        .stride = region->layout.stride,
         .spin = nf->dedicated ? SPIN_DEDICATED : SPIN_SHARED,
         .yield = nf->dedicated ? YIELD_DEDICATED : YIELD_SHARED,
     };
-    int fds[] = {nf->node->region.fd, nf->doorbell.fd, nf->routes.fd, nf->counters.fd,
-                 nf->latency.fd};
+    int fds[ONVM_CHANNEL_FDS] = {nf->doorbell.fd, nf->routes.fd, nf->counters.fd, nf->latency.fd};
 
+    for (unsigned i = 0; i < nf->node->workers; i++)
+        fds[4 + i] = region->slice[i].fd;
     snprintf(message.name, sizeof(message.name), "%s", nf->name);
-    tell(nf, &message, sizeof(message), fds, 5);
+    tell(nf, &message, sizeof(message), fds, 4 + nf->node->workers);
 }
 
 static void
-give_home_edge(struct nf *nf)
+give_home_edge(struct nf *nf, unsigned number)
 {
-    struct onvm_edge_message message = {{ONVM_EDGE_OPEN, 0}, ONVM_EDGE_HOME, 0};
-    const struct worker *worker = &nf->node->worker;
-    int fds[] = {nf->home.fd, worker->doorbell_memory.fd, worker->eventfd};
+    struct onvm_edge_message message = {{ONVM_EDGE_OPEN, 0}, ONVM_EDGE_HOME, number};
+    const struct worker *worker = &nf->node->worker[number];
+    int fds[] = {nf->home[number].fd, worker->doorbell_memory.fd, worker->eventfd};
 
     tell(nf, &message, sizeof(message), fds, 3);
 }
@@ -203,7 +207,8 @@ greet(struct nf *nf, const struct onvm_hello *hello)
     }
     nf->state = NF_ATTACHED;
     welcome(nf);
-    give_home_edge(nf);
+    for (unsigned i = 0; i < nf->node->workers; i++)
+        give_home_edge(nf, i);
     session_configure(nf);
     control_announce_nf(nf, "attached", NULL);
 }

@@ -2,6 +2,7 @@
 #include "status.h"
 
 #include "link.h"
+#include "eras.h"
 #include "nf.h"
 
 static json_t *
@@ -13,7 +14,7 @@ describe_port(struct port *port)
              port->mac[2], port->mac[3], port->mac[4], port->mac[5]);
     return json_pack("{s:s, s:i, s:s, s:b, s:s, s:i, s:b}", "name", port->name, "id",
                      (int)port->id, "kind", port->kind, "up", (int)port->ops->up(port), "mac", mac,
-                     "mtu", (int)port->mtu, "polled", (int)(port->wait_fd < 0));
+                     "mtu", (int)port->mtu, "polled", (int)port_is_polled(port));
 }
 
 static json_t *
@@ -35,7 +36,7 @@ describe_nf(const struct nf *nf)
 static json_t *
 describe_chain(const struct node *node, const struct chain *chain)
 {
-    json_int_t in_flight = (json_int_t)node->worker.path[chain->id].in_flight;
+    json_int_t in_flight = (json_int_t)node_in_flight(node, chain->id);
 
     return json_pack("{s:i, s:s, s:b, s:b, s:I}", "id", (int)chain->id, "name", chain->name,
                      "reverse", (int)chain->reverse, "draining", (int)chain->draining, "in_flight",
@@ -48,28 +49,40 @@ describe_eras(const struct node *node)
     json_t *flows = json_array();
 
     for (unsigned era = 0; era < ONVM_ERAS; era++)
-        json_array_append_new(
-            flows, json_integer(classifier_flows_of_era(node->worker.classifier, era)));
+        json_array_append_new(flows, json_integer(eras_flows(node, era)));
     return json_pack("{s:i, s:o, s:I}", "now", (int)node->balance.era, "flows", flows, "moved",
                      (json_int_t)node->balance.moved);
 }
 
-/* The worker brings its counters up to date only now and then; this asks it to. */
-static void
-read_buffers(struct worker *worker, void *argument)
-{
-    json_t **buffers = argument;
-    json_int_t out = (json_int_t)worker->ledger.out;
-    json_int_t vacant = (json_int_t)rte_mempool_avail_count(worker->region->pool);
+struct buffers {
+    json_int_t total, out, vacant;
+};
 
-    *buffers = json_pack("{s:I, s:I, s:I}", "total", (json_int_t)worker->region->buffers, "out",
-                         out, "free", vacant);
+/* A worker brings its counters up to date only now and then; this asks it to. */
+static void
+add_buffers(struct worker *worker, void *argument)
+{
+    struct buffers *buffers = argument;
+
+    buffers->total += worker->region->layout.buffers;
+    buffers->out += (json_int_t)worker->ledger.out;
+    buffers->vacant += rte_mempool_avail_count(worker->pool);
+}
+
+static json_t *
+describe_buffers(struct node *node)
+{
+    struct buffers buffers = {0};
+
+    node_call(node, add_buffers, &buffers);
+    return json_pack("{s:I, s:I, s:I}", "total", buffers.total, "out", buffers.out, "free",
+                     buffers.vacant);
 }
 
 json_t *
 status_describe(struct node *node)
 {
-    json_t *ports = json_array(), *nfs = json_array(), *chains = json_array(), *buffers = NULL;
+    json_t *ports = json_array(), *nfs = json_array(), *chains = json_array();
     json_t *description;
 
     for (unsigned i = 0; i < ONVM_MAX_PORTS; i++)
@@ -81,9 +94,9 @@ status_describe(struct node *node)
     for (unsigned i = 1; i < ONVM_MAX_CHAINS; i++)
         if (node->chain[i] != NULL)
             json_array_append_new(chains, describe_chain(node, node->chain[i]));
-    worker_call(&node->worker, read_buffers, &buffers);
     description = json_pack("{s:o, s:o, s:o, s:o, s:o}", "ports", ports, "nfs", nfs, "chains",
-                            chains, "buffers", buffers, "eras", describe_eras(node));
+                            chains, "buffers", describe_buffers(node), "eras",
+                            describe_eras(node));
     if (node->default_chain != 0)
         json_object_set_new(description, "default_chain", json_integer(node->default_chain));
     return description;

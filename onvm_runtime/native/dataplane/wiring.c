@@ -13,7 +13,7 @@
 
 _Static_assert(NOWHERE == ONVM_NO_EDGE && NOWHERE == WORKER_NO_NF, "a table is filled for both");
 
-/* needs.edge[a][b]: instances of a send to instances of b.  The last row is the worker's. */
+/* needs.edge[a][b]: instances of a send to instances of b.  The last row is the workers'. */
 struct needs {
     bool edge[ONVM_MAX_SERVICES + 1][ONVM_MAX_SERVICES];
 };
@@ -107,26 +107,37 @@ needed(const struct needs *needs, const struct nf *from, const struct nf *to)
 }
 
 static void
-open_missing_from(struct node *node, const struct needs *needs, struct nf *from)
+open_link(struct node *node, struct producer from, struct nf *to)
+{
+    struct failure failure;
+
+    if (link_open(node, from, to, &failure) != NULL)
+        return;
+    if (from.nf != NULL)
+        RTE_LOG(ERR, USER1, "no edge from %s to %s: %s\n", from.nf->name, to->name, failure.text);
+    else
+        RTE_LOG(ERR, USER1, "no edge from worker %u to %s: %s\n", from.worker, to->name,
+                failure.text);
+}
+
+static void
+open_missing_from(struct node *node, const struct needs *needs, struct producer from)
 {
     for (unsigned i = 0; i < ONVM_MAX_NFS; i++) {
         struct nf *to = node->nf[i];
-        struct failure failure;
-        if (!receives(to) || !needed(needs, from, to) || link_find(node, from, to) != NULL)
-            continue;
-        if (link_open(node, from, to, &failure) == NULL)
-            RTE_LOG(ERR, USER1, "no edge from %s to %s: %s\n", from ? from->name : "the worker",
-                    to->name, failure.text);
+        if (receives(to) && needed(needs, from.nf, to) && link_find(node, from, to) == NULL)
+            open_link(node, from, to);
     }
 }
 
 static void
 open_missing(struct node *node, const struct needs *needs)
 {
-    open_missing_from(node, needs, NULL);
+    for (unsigned i = 0; i < node->workers; i++)
+        open_missing_from(node, needs, (struct producer){.worker = i});
     for (unsigned i = 0; i < ONVM_MAX_NFS; i++)
         if (sends(node->nf[i]))
-            open_missing_from(node, needs, node->nf[i]);
+            open_missing_from(node, needs, (struct producer){.nf = node->nf[i]});
 }
 
 static void
@@ -172,21 +183,21 @@ can_serve(const struct node *node, const struct needs *needs, const struct nf *n
 struct reach {
     unsigned count;
     uint32_t seed[ONVM_MAX_NFS];
-    uint16_t edge[ONVM_MAX_NFS]; /* out slot; for the worker the NF's id */
+    uint16_t edge[ONVM_MAX_NFS]; /* out slot; for a worker the NF's id */
     uint16_t edge_to[ONVM_MAX_NFS]; /* the same by the instance's id; NOWHERE: out of reach */
 };
 
 static void
-find_reach(const struct node *node, const struct nf *from, uint16_t service, struct reach *reach)
+find_reach(const struct node *node, struct producer from, uint16_t service, struct reach *reach)
 {
     reach->count = 0;
     memset(reach->edge_to, 0xff, sizeof(reach->edge_to));
     for (const struct link *link = node->links; link != NULL; link = link->next) {
-        if (!link_usable(link) || link->from != from || link->to->service != service ||
-            (!link->to->ready && (from == NULL || from->ready)))
+        if (!link_usable(link) || !link_comes_from(link, from) || link->to->service != service ||
+            (!link->to->ready && (from.nf == NULL || from.nf->ready)))
             continue;
         reach->seed[reach->count] = link->to->seed;
-        reach->edge_to[link->to_id] = from != NULL ? link->out_slot : link->to_id;
+        reach->edge_to[link->to_id] = from.nf != NULL ? link->out_slot : link->to_id;
         reach->edge[reach->count++] = reach->edge_to[link->to_id];
     }
 }
@@ -266,7 +277,7 @@ write_branches(struct node *node, const struct nf *nf, struct onvm_routes *route
 }
 
 static void
-write_routes(struct node *node, const struct needs *needs, const struct nf *nf)
+write_routes(struct node *node, const struct needs *needs, struct nf *nf)
 {
     struct onvm_routes *routes = nf->routes.base;
     struct reach reach;
@@ -274,7 +285,7 @@ write_routes(struct node *node, const struct needs *needs, const struct nf *nf)
     for (uint16_t service = 0; service < ONVM_MAX_SERVICES; service++) {
         if (!needs->edge[nf->service][service])
             continue;
-        find_reach(node, nf, service, &reach);
+        find_reach(node, (struct producer){.nf = nf}, service, &reach);
         fill_table(node, service, &reach, routes->table[service]);
     }
     write_hops(node, nf, routes);
@@ -282,15 +293,15 @@ write_routes(struct node *node, const struct needs *needs, const struct nf *nf)
 }
 
 static void
-write_entrances(struct node *node)
+write_entrances(struct node *node, unsigned worker)
 {
     struct reach reach;
 
     for (uint16_t service = 0; service < ONVM_MAX_SERVICES; service++) {
         if (node->service[service].name[0] == '\0')
             continue;
-        find_reach(node, NULL, service, &reach);
-        fill_table(node, service, &reach, node->eras.entrance[service]);
+        find_reach(node, (struct producer){.worker = worker}, service, &reach);
+        fill_table(node, service, &reach, node->eras.entrance[worker][service]);
     }
 }
 
@@ -363,7 +374,8 @@ write_all_routes(struct node *node, const struct needs *needs)
     for (unsigned i = 0; i < ONVM_MAX_NFS; i++)
         if (sends(node->nf[i]))
             write_routes(node, needs, node->nf[i]);
-    write_entrances(node);
+    for (unsigned i = 0; i < node->workers; i++)
+        write_entrances(node, i);
     eras_begin(node);
 }
 

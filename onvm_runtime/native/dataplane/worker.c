@@ -79,50 +79,57 @@ watch(struct worker *worker, int operation, int fd)
     epoll_ctl(worker->epoll, operation, fd, &event);
 }
 
+static bool
+is_polled(const struct port_queue *queue)
+{
+    return queue->receives && queue->wait_fd < 0;
+}
+
 void
 worker_add_port(struct worker *worker, void *argument)
 {
     struct port *port = argument;
+    struct port_queue *queue = &port->queue[worker->number];
 
-    worker->port[port->id] = port;
+    worker->queue[port->id] = queue;
     worker->port_list[worker->ports++] = port->id;
-    if (port->wait_fd >= 0)
-        watch(worker, EPOLL_CTL_ADD, port->wait_fd);
-    else
-        worker->polled_ports++;
+    if (queue->wait_fd >= 0)
+        watch(worker, EPOLL_CTL_ADD, queue->wait_fd);
+    worker->polled_ports += is_polled(queue);
 }
 
 void
 worker_remove_port(struct worker *worker, void *argument)
 {
     struct port *port = argument;
+    const struct port_queue *queue = worker->queue[port->id];
     unsigned i = 0;
 
-    if (port->wait_fd >= 0)
-        watch(worker, EPOLL_CTL_DEL, port->wait_fd);
-    else
-        worker->polled_ports--;
+    if (queue->wait_fd >= 0)
+        watch(worker, EPOLL_CTL_DEL, queue->wait_fd);
+    worker->polled_ports -= is_polled(queue);
     while (worker->port_list[i] != port->id)
         i++;
     worker->port_list[i] = worker->port_list[--worker->ports];
-    worker->port[port->id] = NULL;
+    worker->queue[port->id] = NULL;
 }
 
 /* What no packet needs: once a millisecond, and before a long sleep. */
 static void
 tick(struct worker *worker)
 {
-    struct onvm_node_counters *counters = worker->counters;
-    uint64_t free_buffers = rte_mempool_avail_count(worker->region->pool);
+    struct onvm_worker_counters *counters = worker->counters;
+    uint64_t free_buffers = rte_mempool_avail_count(worker->pool);
 
     for (unsigned i = 0; i < worker->ports; i++) {
-        struct port *port = worker->port[worker->port_list[i]];
-        if (port->ops->refresh != NULL)
-            port->ops->refresh(port);
+        struct port_queue *queue = worker->queue[worker->port_list[i]];
+        if (queue->port->ops->refresh != NULL)
+            queue->port->ops->refresh(queue);
     }
     classifier_expire(worker->classifier, worker->now / 1000);
+    __atomic_store_n(&counters->cycles, rte_rdtsc() - worker->started_at, __ATOMIC_RELAXED);
     counters->buffers_out = worker->ledger.out;
-    counters->buffers_queued = worker->region->buffers - free_buffers - worker->ledger.out;
+    counters->buffers_queued = worker->region->layout.buffers - free_buffers - worker->ledger.out;
 }
 
 static void
@@ -139,7 +146,7 @@ static bool
 anything_waits(struct worker *worker)
 {
     if (__atomic_load_n(&worker->call, __ATOMIC_ACQUIRE) != NULL ||
-        __atomic_load_n(&worker->stop, __ATOMIC_ACQUIRE))
+        __atomic_load_n(&worker->stop, __ATOMIC_ACQUIRE) || news_wait(&worker->news))
         return true;
     for (unsigned i = 0; i < worker->inlets; i++)
         if (onvm_consumer_ready(&worker->inlet[i].consumer, 1) > 0)
@@ -202,8 +209,10 @@ idle(struct worker *worker, unsigned empty_turns)
 static unsigned
 turn(struct worker *worker)
 {
-    unsigned moved = ingress_turn(worker) + egress_turn(worker);
+    unsigned moved;
 
+    news_take(&worker->news, worker->classifier, worker->now / 1000);
+    moved = ingress_turn(worker) + egress_turn(worker);
     egress_flush(worker);
     answer_call(worker);
     ONVM_COUNT(worker->counters->loops, 1);
@@ -228,7 +237,7 @@ worker_main(void *argument)
     struct worker *worker = argument;
     unsigned empty_turns = 0;
 
-    worker->tick_at = worker->turn_at = rte_rdtsc();
+    worker->started_at = worker->tick_at = worker->turn_at = rte_rdtsc();
     while (!__atomic_load_n(&worker->stop, __ATOMIC_RELAXED)) {
         unsigned moved = turn(worker);
         empty_turns = moved > 0 ? 0 : empty_turns + 1;
@@ -262,20 +271,45 @@ open_doorbell(struct worker *worker, struct failure *failure)
     return true;
 }
 
-bool
-worker_open(struct worker *worker, struct region *region, struct onvm_node_counters *counters,
-            uint32_t flows, bool poll, struct failure *failure)
+static bool
+open_path(struct worker *worker, uint32_t flows, struct failure *failure)
 {
+    const struct region *region = worker->region;
+
+    worker->pool = region->slice[worker->number].pool;
+    worker->chain_limit = region->layout.buffers / 2;
+    worker->cycles_per_ms = rte_get_tsc_hz() / 1000;
+    worker->counters->buffers = region->layout.buffers;
+    if (!ledger_open(&worker->ledger, region->slice[worker->number].first, region->slice_indices,
+                     failure))
+        return false;
+    worker->classifier = classifier_new(flows, worker->counters, failure);
+    return worker->classifier != NULL;
+}
+
+bool
+worker_open(struct worker *worker, unsigned number, struct region *region,
+            struct onvm_worker_counters *counters, uint32_t flows, bool poll,
+            struct failure *failure)
+{
+    worker->number = number;
     worker->region = region;
     worker->counters = counters;
     worker->poll = poll;
-    worker->chain_limit = region->buffers / 2;
-    worker->cycles_per_ms = rte_get_tsc_hz() / 1000;
-    if (!open_doorbell(worker, failure) ||
-        !ledger_open(&worker->ledger, region->indices, region->stride, failure))
-        return false;
-    worker->classifier = classifier_new(flows, counters, failure);
-    return worker->classifier != NULL;
+    return open_doorbell(worker, failure) && open_path(worker, flows, failure);
+}
+
+bool
+worker_introduce(struct worker *workers, unsigned count, struct failure *failure)
+{
+    for (unsigned i = 1; i < count; i++)
+        classifier_hash_like(workers[i].classifier, workers[0].classifier);
+    for (unsigned i = 0; i < count; i++)
+        for (unsigned j = 0; j < count; j++)
+            if (i != j && !news_connect(&workers[i].news, &workers[j].news, workers[j].doorbell,
+                                        workers[j].eventfd, failure))
+                return false;
+    return true;
 }
 
 void

@@ -1,13 +1,21 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * The worker: the one thread that touches packets.
+ * A worker: a thread that touches packets.
+ *
+ * There is one for each core that the data plane was given.  Each has a slice of the
+ * packet region with its ledger, a queue of every port, a flow table, an edge to
+ * every NF that begins a chain and a home edge from every NF, a doorbell and
+ * counters: no two workers write to the same memory.  A packet belongs to the worker
+ * that received it: its buffer is of that worker's slice, so NFs send it home to
+ * that worker, who sends it by its own queue of the egress port.  What one has
+ * learnt and all must know goes by mailboxes (news.h).
  *
  * It takes frames from ports, classifies them and puts descriptors into the input
  * edges of NFs (ingress.c); it takes descriptors from the home edges of NFs, checks
  * each against the ledger and sends or frees its buffer (egress.c).  When there
  * is nothing to do it spins, yields, then sleeps until a port or a doorbell wakes it.
  *
- * Everything in struct worker belongs to the worker thread.  The control thread
+ * Everything in struct worker belongs to the worker's thread.  The control thread
  * changes it only through worker_call, which runs a function on the worker between
  * two bursts: so the path needs no lock, and each call sees and leaves a
  * consistent state.  Such functions swap pointers and counters; they do not wait.
@@ -26,6 +34,7 @@
 #include "failure.h"
 #include "latency.h"
 #include "ledger.h"
+#include "news.h"
 #include "port.h"
 #include "region.h"
 #include "shared.h"
@@ -64,16 +73,20 @@ struct batch {
 struct worker_call;
 
 struct worker {
+    ONVM_PAGE_ALIGNED unsigned number; /* of its slice, its queues and its home edges */
     struct region *region;
-    struct onvm_node_counters *counters;
+    struct rte_mempool *pool; /* of its slice */
+    struct onvm_worker_counters *counters;
     struct classifier *classifier;
     struct ledger ledger;
     struct latency latency;
+    struct news news;
     bool poll;            /* never sleeps */
     uint64_t chain_limit; /* buffers that one chain may have out: it must not starve the others */
 
     uint64_t cycles_per_ms;
-    uint64_t tick_at; /* TSC */
+    uint64_t started_at; /* TSC */
+    uint64_t tick_at;
     uint64_t turn_at; /* TSC when this turn of the loop began */
     uint32_t now;     /* milliseconds since the worker started */
 
@@ -81,7 +94,7 @@ struct worker {
     unsigned polled_ports;
     long poll_ns; /* the next sleep, while there are polled ports */
     uint8_t port_list[ONVM_MAX_PORTS];
-    struct port *port[ONVM_MAX_PORTS];
+    struct port_queue *queue[ONVM_MAX_PORTS]; /* its own, by port; NULL: there is no such port */
     struct batch batch[ONVM_MAX_PORTS];
 
     unsigned inlets;
@@ -104,8 +117,13 @@ struct worker {
     bool stop;
 };
 
-bool worker_open(struct worker *worker, struct region *region, struct onvm_node_counters *counters,
-                 uint32_t flows, bool poll, struct failure *failure);
+/* `flows`: entries of its flow table; `poll`: it never sleeps. */
+bool worker_open(struct worker *worker, unsigned number, struct region *region,
+                 struct onvm_worker_counters *counters, uint32_t flows, bool poll,
+                 struct failure *failure);
+
+/* Lets workers that were opened tell each other news; before their threads start. */
+bool worker_introduce(struct worker *workers, unsigned count, struct failure *failure);
 
 /* The thread's body: returns after worker_stop. */
 int worker_main(void *worker);

@@ -7,6 +7,9 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#define HUGE_PAGE ((size_t)2 << 20) /* what a slice may have to lie on */
+#define INDEX_BITS 24
+
 enum access {
     ACCESS_READ,
     ACCESS_WRITE,
@@ -52,27 +55,75 @@ check_welcome(const struct onvm_welcome *welcome, struct onvm_failure *failure)
     if (welcome->abi != ONVM_ABI_VERSION)
         return onvm_fail(failure, "the data plane speaks protocol version %u, this NF %u",
                          welcome->abi, ONVM_ABI_VERSION);
-    if (welcome->buffers == 0 || welcome->buffers > 1u << 24 || welcome->stride < ONVM_FRAME_MIN ||
-        welcome->stride > 1u << 16)
-        return onvm_fail(failure, "a packet region of %u buffers of %u bytes is impossible",
-                         welcome->buffers, welcome->stride);
+    if (welcome->workers == 0 || welcome->workers > ONVM_MAX_WORKERS ||
+        welcome->slice_shift > INDEX_BITS || welcome->slice_buffers == 0 ||
+        welcome->slice_buffers > 1u << welcome->slice_shift ||
+        welcome->workers << welcome->slice_shift > 1u << INDEX_BITS ||
+        welcome->stride < ONVM_FRAME_MIN || welcome->stride > 1u << 16)
+        return onvm_fail(failure,
+                         "a packet region of %u slices of %u buffers of %u bytes is impossible",
+                         welcome->workers, welcome->slice_buffers, welcome->stride);
+    return true;
+}
+
+/* Takes the addresses of the whole region, on a huge page and with nothing behind them yet. */
+static bool
+reserve_region(struct attachment *attachment, struct onvm_failure *failure)
+{
+    const struct onvm_welcome *welcome = &attachment->welcome;
+    size_t last = (size_t)(welcome->workers - 1) << welcome->slice_shift;
+    size_t size = (last + welcome->slice_buffers) * welcome->stride + 2 * HUGE_PAGE;
+    void *base = mmap(NULL, size, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+
+    if (base == MAP_FAILED)
+        return onvm_fail(failure, "cannot reserve %zu bytes for the packet region: %s", size,
+                         strerror(errno));
+    attachment->region = (struct mapping){.base = base, .size = size};
+    attachment->buffers =
+        (uint8_t *)(((uintptr_t)base + HUGE_PAGE - 1) & ~(uintptr_t)(HUGE_PAGE - 1));
+    return true;
+}
+
+/* Puts one slice at its place.  No page of it may fault on the packet path. */
+static bool
+map_slice(struct attachment *attachment, uint32_t worker, int fd, struct onvm_failure *failure)
+{
+    const struct onvm_welcome *welcome = &attachment->welcome;
+    size_t size = (size_t)welcome->slice_buffers * welcome->stride;
+    struct stat status;
+
+    if (fd < 0 || fstat(fd, &status) < 0 || (uint64_t)status.st_size < size)
+        return onvm_fail(failure, "slice %u of the packet region is missing or too short", worker);
+    if (mmap(attachment_buffer(attachment, worker << welcome->slice_shift), size,
+             PROT_READ | PROT_WRITE, MAP_SHARED | MAP_POPULATE | MAP_FIXED, fd, 0) == MAP_FAILED)
+        return onvm_fail(failure, "cannot map slice %u of the packet region: %s", worker,
+                         strerror(errno));
+    return true;
+}
+
+static bool
+map_region(struct attachment *attachment, const int *fd, struct onvm_failure *failure)
+{
+    if (!reserve_region(attachment, failure))
+        return false;
+    for (uint32_t worker = 0; worker < attachment->welcome.workers; worker++)
+        if (!map_slice(attachment, worker, fd[worker], failure))
+            return false;
     return true;
 }
 
 static bool
 map_all(struct attachment *attachment, const int *fd, struct onvm_failure *failure)
 {
-    size_t region = (size_t)attachment->welcome.buffers * attachment->welcome.stride;
-
-    return map(&attachment->region, fd[0], region, ACCESS_PATH, "packet region", failure) &&
-           map(&attachment->doorbell, fd[1], sizeof(struct onvm_doorbell), ACCESS_WRITE,
+    return map(&attachment->doorbell, fd[0], sizeof(struct onvm_doorbell), ACCESS_WRITE,
                "doorbell", failure) &&
-           map(&attachment->routes, fd[2], sizeof(struct onvm_routes), ACCESS_READ, "routes",
+           map(&attachment->routes, fd[1], sizeof(struct onvm_routes), ACCESS_READ, "routes",
                failure) &&
-           map(&attachment->counters, fd[3], sizeof(struct onvm_nf_counters), ACCESS_WRITE,
+           map(&attachment->counters, fd[2], sizeof(struct onvm_nf_counters), ACCESS_WRITE,
                "counters", failure) &&
-           map(&attachment->latency, fd[4], sizeof(struct onvm_nf_latency), ACCESS_WRITE,
-               "latencies", failure);
+           map(&attachment->latency, fd[3], sizeof(struct onvm_nf_latency), ACCESS_WRITE,
+               "latencies", failure) &&
+           map_region(attachment, fd + 4, failure);
 }
 
 bool
@@ -87,6 +138,7 @@ attachment_open(struct attachment *attachment, const struct envelope *message,
         attachment_close(attachment);
         return false;
     }
+    attachment->slice_mask = (1u << attachment->welcome.slice_shift) - 1;
     attachment_counters(attachment)->magic = ONVM_COUNTERS_MAGIC;
     attachment_counters(attachment)->abi = ONVM_ABI_VERSION;
     attachment_latency(attachment)->magic = ONVM_LATENCY_MAGIC;
@@ -155,9 +207,11 @@ open_output(struct output *output, struct envelope *message, bool home,
 }
 
 static bool
-check_slot(const struct onvm_edge_message *message, struct onvm_failure *failure)
+check_slot(const struct attachment *attachment, const struct onvm_edge_message *message,
+           struct onvm_failure *failure)
 {
-    uint32_t slots = message->role == ONVM_EDGE_HOME ? 1 : ONVM_MAX_EDGES;
+    uint32_t slots =
+        message->role == ONVM_EDGE_HOME ? attachment->welcome.workers : ONVM_MAX_EDGES;
 
     if (message->role <= ONVM_EDGE_HOME && message->slot < slots)
         return true;
@@ -171,13 +225,16 @@ attachment_open_edge(struct attachment *attachment, struct envelope *message,
 {
     const struct onvm_edge_message *edge = &message->edge;
 
-    if (!check_slot(edge, failure))
+    if (!check_slot(attachment, edge, failure))
         return false;
     if (edge->role == ONVM_EDGE_IN)
         return open_input(attachment, edge->slot, message, failure);
     if (edge->role == ONVM_EDGE_OUT)
         return open_output(&attachment->output[edge->slot], message, false, failure);
-    return open_output(&attachment->home, message, true, failure);
+    if (!open_output(&attachment->home[edge->slot], message, true, failure))
+        return false;
+    attachment->homes++;
+    return true;
 }
 
 static void
@@ -204,18 +261,25 @@ close_output(struct output *output)
     output->eventfd = -1;
 }
 
+static void
+close_home(struct attachment *attachment, uint32_t worker)
+{
+    attachment->homes -= output_is_open(&attachment->home[worker]);
+    close_output(&attachment->home[worker]);
+}
+
 bool
 attachment_close_edge(struct attachment *attachment, const struct onvm_edge_message *message,
                       struct onvm_failure *failure)
 {
-    if (!check_slot(message, failure))
+    if (!check_slot(attachment, message, failure))
         return false;
     if (message->role == ONVM_EDGE_IN)
         close_input(attachment, message->slot);
     else if (message->role == ONVM_EDGE_OUT)
         close_output(&attachment->output[message->slot]);
     else
-        close_output(&attachment->home);
+        close_home(attachment, message->slot);
     return true;
 }
 
@@ -226,7 +290,8 @@ attachment_close(struct attachment *attachment)
         close_input(attachment, attachment->input_slot[0]);
     for (unsigned slot = 0; slot < ONVM_MAX_EDGES; slot++)
         close_output(&attachment->output[slot]);
-    close_output(&attachment->home);
+    for (unsigned worker = 0; worker < ONVM_MAX_WORKERS; worker++)
+        close_home(attachment, worker);
     unmap(&attachment->region);
     unmap(&attachment->doorbell);
     unmap(&attachment->routes);

@@ -44,7 +44,10 @@ struct output {
 struct attachment {
     struct onvm_welcome welcome;
     struct mapping region, doorbell, routes, counters, latency;
-    struct output home;
+    uint8_t *buffers; /* buffer 0; each slice of the region lies at its place behind it */
+    uint32_t slice_mask; /* the bits of a buffer's index that say where in its slice it is */
+    uint32_t homes;      /* that are open */
+    struct output home[ONVM_MAX_WORKERS];
     struct output output[ONVM_MAX_EDGES];
     struct input input[ONVM_MAX_EDGES];
     uint16_t inputs; /* slots of open input edges, without gaps */
@@ -88,6 +91,50 @@ static inline struct onvm_nf_latency *
 attachment_latency(const struct attachment *attachment)
 {
     return attachment->latency.base;
+}
+
+/* Whether there is such a buffer.  Only then has it a place and a home. */
+static inline bool
+attachment_has_buffer(const struct attachment *attachment, uint32_t index)
+{
+    return (index & attachment->slice_mask) < attachment->welcome.slice_buffers &&
+           index >> attachment->welcome.slice_shift < attachment->welcome.workers;
+}
+
+static inline uint8_t *
+attachment_buffer(const struct attachment *attachment, uint32_t index)
+{
+    return attachment->buffers + (size_t)index * attachment->welcome.stride;
+}
+
+/* The edge by which a buffer goes back to the worker that it belongs to. */
+static inline struct output *
+attachment_home(struct attachment *attachment, uint32_t index)
+{
+    return &attachment->home[index >> attachment->welcome.slice_shift];
+}
+
+/* Whether buffers that differ in these bits, as descriptors name them, go the same way home. */
+static inline bool
+attachment_same_home(const struct attachment *attachment, uint32_t differs)
+{
+    return onvm_buffer_index(differs) >> attachment->welcome.slice_shift == 0;
+}
+
+/* Packets of a burst that can go home, `want` at the most, whichever home that is. */
+static inline uint32_t
+attachment_home_room(struct attachment *attachment, uint32_t want)
+{
+    for (uint32_t worker = 0; worker < attachment->welcome.workers; worker++)
+        want = onvm_producer_room(&attachment->home[worker].producer, want);
+    return want;
+}
+
+/* Whether every packet has a way home. */
+static inline bool
+attachment_is_whole(const struct attachment *attachment)
+{
+    return attachment->homes == attachment->welcome.workers;
 }
 
 static inline bool

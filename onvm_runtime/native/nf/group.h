@@ -63,7 +63,7 @@ member_is_attached(const struct member *member)
 static inline bool
 member_may_move(const struct member *member)
 {
-    return member->session.configured && output_is_open(&member->session.attachment.home);
+    return member->session.configured && attachment_is_whole(&member->session.attachment);
 }
 
 #endif

@@ -26,7 +26,7 @@ serve(struct loop *loop, struct member *member, struct onvm_consumer *consumer)
     uint32_t ready = onvm_consumer_ready(consumer, ONVM_BURST);
 
     if (ready > 0)
-        ready = onvm_producer_room(&attachment->home.producer, ready);
+        ready = attachment_home_room(attachment, ready);
     if (ready == 0)
         return 0;
     ready = passage_gather(&loop->passage, member, consumer, ready);

@@ -8,17 +8,17 @@
 #include "post.h"
 
 static bool
-in_bounds(const struct onvm_welcome *region, const struct onvm_descriptor *descriptor)
+in_bounds(const struct attachment *attachment, const struct onvm_descriptor *descriptor)
 {
-    return onvm_buffer_index(descriptor->buffer) < region->buffers &&
-           onvm_frame_within(descriptor, region->stride);
+    return attachment_has_buffer(attachment, onvm_buffer_index(descriptor->buffer)) &&
+           onvm_frame_within(descriptor, attachment->welcome.stride);
 }
 
 /* Whether a handler may see the packet; sends it home where not. */
 static bool
 examine(struct attachment *attachment, const struct onvm_descriptor *descriptor)
 {
-    bool good = in_bounds(&attachment->welcome, descriptor);
+    bool good = in_bounds(attachment, descriptor);
 
     if (good && descriptor->length >= ONVM_FRAME_MIN)
         return true;
@@ -40,14 +40,17 @@ admit(struct passage *passage, struct onvm_descriptor descriptor)
 }
 
 static enum onvm_drop_reason
-run_fault(const struct onvm_welcome *region, const struct onvm_descriptor *run, uint32_t count,
+run_fault(const struct attachment *attachment, const struct onvm_descriptor *run, uint32_t count,
           bool whole)
 {
     if (!whole || !onvm_run_agrees(run, count))
         return ONVM_DROP_bad_run;
-    for (uint32_t k = 0; k < count; k++)
-        if (!in_bounds(region, &run[k]))
+    for (uint32_t k = 0; k < count; k++) {
+        if (!in_bounds(attachment, &run[k]))
             return ONVM_DROP_bad_bounds;
+        if (!attachment_same_home(attachment, run[k].buffer ^ run[0].buffer))
+            return ONVM_DROP_bad_run;
+    }
     return run[0].length < ONVM_FRAME_MIN ? ONVM_DROP_runt : ONVM_DROP_REASON_COUNT;
 }
 
@@ -81,7 +84,7 @@ gather_run(struct passage *passage, struct attachment *attachment,
 
     if (count == 0 || i + count > ready)
         return 0;
-    fault = run_fault(&attachment->welcome, run, count, whole);
+    fault = run_fault(attachment, run, count, whole);
     if (fault == ONVM_DROP_REASON_COUNT)
         admit_run(passage, run, (uint8_t)count);
     for (uint32_t k = 0; k < count && fault != ONVM_DROP_REASON_COUNT; k++)
@@ -112,7 +115,7 @@ begin(struct passage *passage, const struct attachment *attachment)
 {
     struct onvm_burst *burst = &passage->burst;
 
-    burst->base = attachment->region.base;
+    burst->base = attachment->buffers;
     burst->stride = attachment->welcome.stride;
     burst->now = clock_coarse();
     burst->count = 0;

@@ -72,23 +72,32 @@ follow_verdict(struct attachment *attachment, const struct onvm_descriptor *desc
     return drop(ONVM_DROP_nf_error);
 }
 
-/* Fills one slot of the home edge; the caller counts. */
-static void
-put_home_slot(struct attachment *attachment, struct onvm_descriptor descriptor,
-              struct target target)
+/* Fills one slot of a home edge; the caller counts. */
+static inline void
+put_home_slot(struct output *home, struct onvm_descriptor descriptor, struct target target)
 {
     descriptor.hop = target.argument;
     descriptor.flags = (uint8_t)((descriptor.flags & ~ONVM_FLAG_VERDICT) | target.verdict);
-    onvm_producer_put(&attachment->home.producer, &descriptor);
+    onvm_producer_put(&home->producer, &descriptor);
 }
 
 /* Sends home a packet of one segment. */
+static inline void
+put_into(struct attachment *attachment, struct output *home, struct onvm_descriptor descriptor,
+         struct target target)
+{
+    put_home_slot(home, descriptor, target);
+    if (target.verdict == ONVM_VERDICT_DROP)
+        ONVM_COUNT(attachment_counters(attachment)->dropped[target.argument], 1);
+}
+
+/* Sends a packet to the worker that its buffer belongs to. */
 static void
 put_home(struct attachment *attachment, struct onvm_descriptor descriptor, struct target target)
 {
-    put_home_slot(attachment, descriptor, target);
-    if (target.verdict == ONVM_VERDICT_DROP)
-        ONVM_COUNT(attachment_counters(attachment)->dropped[target.argument], 1);
+    struct output *home = attachment_home(attachment, onvm_buffer_index(descriptor.buffer));
+
+    put_into(attachment, home, descriptor, target);
 }
 
 /* Fills one slot of an edge to another NF, or turns the packet home where that is full. */
@@ -121,8 +130,10 @@ static void
 put_run_home(struct attachment *attachment, const struct onvm_descriptor *run, uint32_t count,
              struct target target)
 {
+    struct output *home = attachment_home(attachment, onvm_buffer_index(run[0].buffer));
+
     for (uint32_t k = 0; k < count; k++)
-        put_home_slot(attachment, run[k], target);
+        put_home_slot(home, run[k], target);
     if (target.verdict == ONVM_VERDICT_DROP)
         ONVM_COUNT(attachment_counters(attachment)->dropped[target.argument], 1);
 }
@@ -153,11 +164,37 @@ publish(struct output *output)
 }
 
 static void
+publish_home(struct attachment *attachment)
+{
+    for (uint32_t worker = 0; worker < attachment->welcome.workers; worker++)
+        publish(&attachment->home[worker]);
+}
+
+/* Whether all buffers of the burst belong to one worker. */
+static bool
+same_home(const struct attachment *attachment, const struct onvm_burst *burst)
+{
+    uint32_t differs = 0;
+
+    if (attachment->welcome.workers == 1)
+        return true;
+    for (uint32_t i = 1; i < burst->count; i++)
+        differs |= burst->descriptor[i].buffer ^ burst->descriptor[0].buffer;
+    return attachment_same_home(attachment, differs);
+}
+
+static void
 post_home_together(struct attachment *attachment, const struct onvm_burst *burst,
                    struct target target)
 {
-    for (uint32_t i = 0; i < burst->count; i++)
-        put_home(attachment, burst->descriptor[i], target);
+    uint32_t first = onvm_buffer_index(burst->descriptor[0].buffer);
+
+    if (same_home(attachment, burst))
+        for (uint32_t i = 0; i < burst->count; i++)
+            put_into(attachment, attachment_home(attachment, first), burst->descriptor[i], target);
+    else
+        for (uint32_t i = 0; i < burst->count; i++)
+            put_home(attachment, burst->descriptor[i], target);
 }
 
 /* The whole burst to one edge; what does not fit goes home as a drop. */
@@ -183,7 +220,7 @@ can_go_on(const struct output *output, uint32_t count)
 
     return peer && !peer->busy && member_may_move(peer) &&
            output->producer.head == output->peer_input->consumer.tail &&
-           onvm_producer_room(&peer->session.attachment.home.producer, count) == count;
+           attachment_home_room(&peer->session.attachment, count) == count;
 }
 
 /* Sends the whole burst one hop further. */
@@ -195,7 +232,7 @@ advance(struct attachment *attachment, struct passage *passage, struct output *o
     for (uint32_t i = 0; i < burst->count; i++)
         burst->descriptor[i].hop++;
     if (can_go_on(output, burst->count)) {
-        publish(&attachment->home);
+        publish_home(attachment);
         passage_go_on(passage, output->peer);
     } else {
         post_out_together(attachment, burst, output);
@@ -348,7 +385,7 @@ post_one_by_one(struct attachment *attachment, const struct onvm_burst *burst)
     }
     for (uint32_t i = 0; i < outputs; i++)
         publish(touched[i]);
-    publish(&attachment->home);
+    publish_home(attachment);
     part_ways(attachment, &parting);
 }
 
@@ -386,7 +423,7 @@ post_burst(struct passage *passage, struct member *member)
     count_verdicts(attachment_counters(attachment), burst, next);
     if (!(burst->count > 0 && passage->together && next && post_together(attachment, passage)))
         post_one_by_one(attachment, burst);
-    publish(&attachment->home);
+    publish_home(attachment);
 }
 
 void
@@ -394,5 +431,8 @@ post_refusal(struct attachment *attachment, struct onvm_descriptor descriptor,
              enum onvm_drop_reason reason)
 {
     descriptor.flags &= (uint8_t)~ONVM_FLAG_SEGMENT; /* each is a packet to whoever takes it */
-    put_home(attachment, descriptor, drop(reason));
+    if (attachment_has_buffer(attachment, onvm_buffer_index(descriptor.buffer)))
+        put_home(attachment, descriptor, drop(reason));
+    else /* a fault, which any worker finds out */
+        put_into(attachment, &attachment->home[0], descriptor, drop(reason));
 }

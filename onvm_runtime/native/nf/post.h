@@ -10,10 +10,10 @@
  * Where the next NF is in this process and its end of the edge is empty, the burst
  * goes to it in place of the ring: then and there, with the same descriptors and
  * the same counts.  It takes the ring all the same when that NF would not take it
- * from there now (no room on its home edge), or is busy with the burst of which
+ * from there now (no room on its home edges), or is busy with the burst of which
  * this one is a part: so passages end, whatever the routes say.
  *
- * The caller has made sure of room for the whole burst on the home edge.
+ * The caller has made sure of room for the whole burst on every home edge.
  */
 #ifndef ONVM_NF_POST_H
 #define ONVM_NF_POST_H

@@ -34,6 +34,7 @@
 #define ONVM_MAX_HOPS 16     /* services in one chain */
 #define ONVM_MAX_BRANCHES 8  /* services that one NF may name in a TO verdict */
 #define ONVM_MAX_NFS 256     /* running instances on a node */
+#define ONVM_MAX_WORKERS 8   /* threads of the data plane that move packets */
 #define ONVM_MAX_SERVICES 128
 #define ONVM_MAX_EDGES 256   /* input edges of one NF, and output edges of one */
 #define ONVM_BUCKETS 512     /* flow buckets of a service */

@@ -18,7 +18,9 @@
 #include <sys/un.h>
 #include <unistd.h>
 
-#define ONVM_CHANNEL_FDS 6 /* descriptors in one message, at the most */
+#include "abi.h"
+
+#define ONVM_CHANNEL_FDS (4 + ONVM_MAX_WORKERS) /* descriptors in one message, at the most */
 
 /* The descriptors of one message. */
 struct onvm_fds {

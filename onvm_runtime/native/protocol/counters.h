@@ -2,9 +2,11 @@
 /*
  * Counters: what readers map read-only and read at any rate.
  *
- * Two kinds of region.  The node's is written by the data-plane worker alone
- * (ports, chains, drop reasons, what it counts about each NF).  Every NF has one
- * of its own and is its only writer; the data plane believes nothing in it.
+ * Two kinds of region.  The node's has a block for each worker of the data plane,
+ * on pages of its own, which that worker alone writes (ports, chains, drop reasons,
+ * what it counts about each NF): what a node counted is the sum over its workers.
+ * Every NF has a region of its own and is its only writer; the data plane believes
+ * nothing in it.
  *
  * Every counter is one aligned 64-bit word that only grows, stored with
  * ONVM_COUNT by its single writer; a reader may see neighbours of different
@@ -17,6 +19,8 @@
 #include "drop_reasons.h"
 
 #define ONVM_COUNTERS_MAGIC 0x4d564e4f53544154ull
+
+#define ONVM_PAGE_ALIGNED __attribute__((aligned(4096)))
 
 /* Adds to a counter of which the caller is the only writer. */
 #define ONVM_COUNT(counter, amount) \
@@ -51,18 +55,16 @@ struct onvm_nf_view {
     uint64_t reclaimed;             /* buffers taken back after it died */
 };
 
-struct onvm_node_counters {
-    uint64_t magic;
-    uint32_t abi;
-    uint32_t reserved;
-
-    ONVM_ALIGNED uint64_t loops; /* turns of the worker's loop */
-    uint64_t sleeps;             /* times that it went to sleep */
-    uint64_t busy_cycles;        /* TSC cycles in turns that moved a packet */
-    uint64_t buffers;            /* buffers in the region */
-    uint64_t buffers_out;        /* of them: held by NFs and edges now */
-    uint64_t buffers_queued;     /* of them: in the data plane or its ports, and not free */
-    uint64_t flows;              /* entries in the flow table now */
+/* One worker's block. */
+struct onvm_worker_counters {
+    ONVM_PAGE_ALIGNED uint64_t loops; /* turns of the worker's loop */
+    uint64_t sleeps;                  /* times that it went to sleep */
+    uint64_t cycles;                  /* TSC cycles since it started, up to date within 0.1 s */
+    uint64_t busy_cycles;             /* of them: in turns that moved a packet */
+    uint64_t buffers;                 /* buffers in its slice of the region */
+    uint64_t buffers_out;             /* of them: held by NFs and edges now */
+    uint64_t buffers_queued;          /* of them: in the data plane or its ports, not free */
+    uint64_t flows;                   /* entries in its flow table now */
     uint64_t flow_hits;
     uint64_t flow_misses;
 
@@ -71,6 +73,14 @@ struct onvm_node_counters {
     struct onvm_port_counters port[ONVM_MAX_PORTS];
     struct onvm_chain_counters chain[ONVM_MAX_CHAINS];
     struct onvm_nf_view nf[ONVM_MAX_NFS];
+};
+
+struct onvm_node_counters {
+    uint64_t magic;
+    uint32_t abi;
+    uint32_t workers; /* blocks in use */
+
+    struct onvm_worker_counters worker[ONVM_MAX_WORKERS];
 };
 
 struct onvm_nf_counters {

@@ -34,7 +34,7 @@
     X(nf_no_mapping, nf, "an NF knows no translation for the packet") \
     X(nf_unsupported, nf, "an NF cannot handle this kind of packet") \
     X(nf_error, nf, "an NF's handler failed or gave no valid verdict") \
-    X(bad_index, fault, "a descriptor named a buffer that does not exist") \
+    X(bad_index, fault, "a descriptor named a buffer that is not there, or came home to another worker than its") \
     X(bad_generation, fault, "a descriptor named a buffer of an earlier life") \
     X(bad_owner, fault, "a descriptor named a buffer that no NF holds") \
     X(bad_bounds, fault, "a descriptor's packet does not lie within its buffer") \

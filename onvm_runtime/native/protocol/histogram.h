@@ -68,9 +68,9 @@ struct onvm_hop_latency {
     struct onvm_histogram handling; /* from taken to posted */
 };
 
-/* What the worker saw of a chain's packets when they came home. */
+/* What a worker saw of a chain's packets when they came home. */
 struct onvm_chain_latency {
-    struct onvm_histogram wait;  /* from posted by the last NF to taken by the worker */
+    struct onvm_histogram wait;  /* from posted by the last NF to taken by its worker */
     struct onvm_histogram total; /* from ingress on */
 };
 
@@ -80,10 +80,16 @@ struct onvm_nf_latency {
     struct onvm_hop_latency hop[ONVM_MAX_CHAINS][ONVM_MAX_HOPS];
 };
 
+struct onvm_worker_latency {
+    struct onvm_chain_latency chain[ONVM_MAX_CHAINS];
+};
+
+/* Of the whole node: the sum over its workers. */
 struct onvm_node_latency {
     uint64_t magic;
     uint32_t abi;
-    struct onvm_chain_latency chain[ONVM_MAX_CHAINS];
+    uint32_t workers; /* in use */
+    struct onvm_worker_latency worker[ONVM_MAX_WORKERS];
 };
 
 static inline uint32_t

@@ -69,15 +69,25 @@ struct onvm_hello {
     char module[ONVM_NAME_MAX]; /* which NF this program is: "firewall" */
 };
 
-/* fds: packet region, doorbell, routes, counters, latency; in this order */
+/*
+ * The packet region is one range of addresses, in which buffer i lies at i * stride.
+ * It consists of slices, one for each worker: slice w holds the buffers from
+ * w << slice_shift on, slice_buffers of them, and the numbers behind them up to the
+ * next slice are never used.  A packet goes home by the edge of the worker whose
+ * slice its buffer lies in.
+ *
+ * fds: doorbell, routes, counters, latency, then each slice; in this order
+ */
 struct onvm_welcome {
     struct onvm_message header;
     uint32_t abi;
-    uint32_t nf;           /* its id */
-    uint32_t buffers;      /* in the region */
-    uint32_t stride;       /* bytes from one buffer to the next */
-    uint32_t spin;         /* empty loops before it yields */
-    uint32_t yield;        /* loops with sched_yield before it sleeps */
+    uint32_t nf;            /* its id */
+    uint32_t workers;       /* slices of the region, and home edges */
+    uint32_t slice_shift;   /* 24 where there is one slice */
+    uint32_t slice_buffers;
+    uint32_t stride;        /* bytes from one buffer to the next */
+    uint32_t spin;          /* empty loops before it yields */
+    uint32_t yield;         /* loops with sched_yield before it sleeps */
     char name[ONVM_NAME_MAX];
 };
 
@@ -106,13 +116,13 @@ struct onvm_answer {
 enum onvm_edge_role {
     ONVM_EDGE_IN = 0,   /* fd: the edge */
     ONVM_EDGE_OUT = 1,  /* fds: the edge, the consumer's doorbell */
-    ONVM_EDGE_HOME = 2, /* fds: the edge, the worker's doorbell, its eventfd; slot 0 */
+    ONVM_EDGE_HOME = 2, /* fds: the edge, its worker's doorbell and eventfd; slot: worker */
 };
 
 struct onvm_edge_message {
     struct onvm_message header;
     uint32_t role; /* an onvm_edge_role */
-    uint32_t slot; /* place in the NF's table of that role, below ONVM_MAX_EDGES */
+    uint32_t slot; /* place in the NF's table of that role, below ONVM_MAX_EDGES, or the worker */
 };
 
 #endif

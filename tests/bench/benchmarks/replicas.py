@@ -38,7 +38,7 @@ def replicas(setting: Setting) -> Iterator[Finding]:
 def _replicas(setting: Setting, count: int) -> Iterator[OnvmChain]:
     placement = setting.place(count)
     names = [f"nf{i}" for i in range(count)]
-    with running_plane("--core", str(placement.io)) as plane:
+    with running_plane("--cores", str(placement.io)) as plane:
         for name, cpu in zip(names, placement.nfs, strict=True):
             start_nf(plane, name, "service", cpu, dedicated=placement.own)
         name = f"{count} replica{'s' if count > 1 else ''}"

@@ -47,7 +47,7 @@ main(int argc, char **argv)
         struct failure failure;
         double cost;
 
-        if (!ledger_open(&ledger, BUFFERS, 2304, &failure))
+        if (!ledger_open(&ledger, 0, BUFFERS, &failure))
             return 1;
         cost = run(&ledger, packets) - run(NULL, packets);
         if (i > 0) /* the first warms up */

@@ -38,7 +38,7 @@ struct bench {
     struct rte_hash *hash;
 };
 
-static struct onvm_node_counters node;
+static struct onvm_worker_counters node;
 
 static uint8_t
 port_id(const void *context, const char *name)

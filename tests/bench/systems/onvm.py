@@ -23,7 +23,7 @@ class OnvmChain:
         self.name = name
         self.plane = plane
         self._egress = egress
-        self._node = plane.counters().counters
+        self._node = plane.counters()
         self._nfs = [
             (plane.nfs[nf].pid, plane.loop.run_until_complete(plane.control.nf_counters(nf)))
             for nf in nfs
@@ -84,7 +84,7 @@ def add_null_port(plane: Plane) -> int:
 def onvm_chain(placement: Placement) -> Iterator[OnvmChain]:
     """A paused chain with one NF for each of the placement's CPUs."""
     names = [f"nf{i}" for i in range(len(placement.nfs))]
-    with running_plane("--core", str(placement.io)) as plane:
+    with running_plane("--cores", str(placement.io)) as plane:
         for name, cpu in zip(names, placement.nfs, strict=True):
             start_nf(plane, name, name, cpu, dedicated=placement.own)
         chain = OnvmChain(plane, names, add_null_port(plane))

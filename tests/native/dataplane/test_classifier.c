@@ -21,7 +21,7 @@
 #define NAT_ERROR MACS "0800 4500 0038 0001 0000 40 01 0000 c6120063 c6120009" \
     "0b00 0000 00000000 4500 0028 0001 0000 40 06 0000 c6120009 c6120002" PORTS "00000001"
 
-static struct onvm_node_counters node;
+static struct onvm_worker_counters node;
 
 static uint8_t
 port_id(const void *context, const char *name)
@@ -57,15 +57,26 @@ classify(struct classifier *classifier, uint8_t port, const char *hex)
     return result;
 }
 
-static void
-learn(struct classifier *classifier, const char *hex, uint32_t flow)
+/* Whether the learnt way back is to be told, and what then. */
+static bool
+learn_at(struct classifier *classifier, const char *hex, uint32_t flow, uint32_t now,
+         struct classifier_news *news)
 {
     uint32_t length;
     uint8_t *frame = frame_read(hex, &length);
     struct rte_mbuf mbuf = {.buf_addr = frame, .data_len = (uint16_t)length, .pkt_len = length};
+    bool tell = classifier_learn_return(classifier, SERVER, &mbuf, INWARD, flow, 0, now, news);
 
-    classifier_learn_return(classifier, SERVER, &mbuf, INWARD, flow, 0, 100);
     free(frame);
+    return tell;
+}
+
+static void
+learn(struct classifier *classifier, const char *hex, uint32_t flow)
+{
+    struct classifier_news news;
+
+    learn_at(classifier, hex, flow, 100, &news);
 }
 
 static struct classifier *
@@ -77,6 +88,13 @@ new_classifier(void)
     memset(&node, 0, sizeof(node));
     REQUIRE(classifier != NULL, "%s", failure.text);
     return classifier;
+}
+
+static void
+end(struct classifier *classifier)
+{
+    ruleset_free(classifier_exchange(classifier, NULL));
+    classifier_free(classifier);
 }
 
 static void
@@ -93,7 +111,7 @@ check_drops(void)
     CHECK(result.chain == 0 && result.reason == ONVM_DROP_malformed, "half a header");
     CHECK(node.flow_misses == 2 && node.flow_hits == 0 && node.flows == 2,
           "%lu misses, %lu hits, %lu flows", node.flow_misses, node.flow_hits, node.flows);
-    classifier_free(classifier);
+    end(classifier);
 }
 
 static void
@@ -110,7 +128,7 @@ check_rules_and_their_change(void)
     ruleset_free(classifier_exchange(classifier, rules_for(6)));
     again = classify(classifier, CLIENT, REQUEST);
     CHECK(again.chain == 6 && again.flow == first.flow, "the new rules count at once");
-    classifier_free(classifier);
+    end(classifier);
 }
 
 /* What a bidirectional chain needs, with a NAT in it. */
@@ -134,7 +152,7 @@ check_return_traffic(void)
     CHECK(backward.chain == 6 && backward.flow == forward.flow, "so does an error from a router");
     CHECK(classify(classifier, SERVER, ANSWER).chain == 0, "another address is another flow");
     CHECK(classify(classifier, CLIENT, NAT_ANSWER).chain == 5, "another port is another flow");
-    classifier_free(classifier);
+    end(classifier);
 }
 
 static void
@@ -155,7 +173,7 @@ check_return_traffic_over_changes(void)
     CHECK(classify(classifier, SERVER, ANSWER).chain == 0, "the lineage ended");
     classifier_clear(classifier);
     CHECK(node.flows == 0, "%lu flows are left", node.flows);
-    classifier_free(classifier);
+    end(classifier);
 }
 
 /* An ICMP error that leaves must not claim the flow that it quotes. */
@@ -167,7 +185,7 @@ check_errors_teach_nothing(void)
     learn(classifier, NAT_ERROR, 77);
     learn(classifier, MACS "0800 45", 77);
     CHECK(node.flows == 0, "%lu flows were learnt", node.flows);
-    classifier_free(classifier);
+    end(classifier);
 }
 
 int

@@ -52,7 +52,8 @@ listen_at(struct fake_dataplane *fake)
 static void
 make_shared(struct fake_dataplane *fake)
 {
-    fake->region = make_memory((size_t)FAKE_BUFFERS * FAKE_STRIDE);
+    for (uint32_t worker = 0; worker < fake->workers; worker++)
+        fake->slice[worker] = make_memory((size_t)FAKE_BUFFERS * FAKE_STRIDE);
     fake->routes = make_memory(sizeof(struct onvm_routes));
     fake->counters = make_memory(sizeof(struct onvm_nf_counters));
     fake->latency = make_memory(sizeof(struct onvm_nf_latency));
@@ -64,7 +65,8 @@ make_shared(struct fake_dataplane *fake)
 static void
 drop_shared(struct fake_dataplane *fake)
 {
-    drop_memory(&fake->region);
+    for (uint32_t worker = 0; worker < fake->workers; worker++)
+        drop_memory(&fake->slice[worker]);
     drop_memory(&fake->routes);
     drop_memory(&fake->counters);
     drop_memory(&fake->latency);
@@ -74,9 +76,9 @@ drop_shared(struct fake_dataplane *fake)
 }
 
 void
-fake_start(struct fake_dataplane *fake)
+fake_start(struct fake_dataplane *fake, uint32_t workers)
 {
-    memset(fake, 0, sizeof(*fake));
+    *fake = (struct fake_dataplane){.workers = workers};
     fake->session = -1;
     listen_at(fake);
     make_shared(fake);
@@ -130,20 +132,22 @@ fake_send(struct fake_dataplane *fake, const void *message, size_t length)
 void
 fake_welcome(struct fake_dataplane *fake)
 {
-    const int fds[] = {fake->region.fd, fake->nf_doorbell.fd, fake->routes.fd, fake->counters.fd,
-                       fake->latency.fd};
+    const int fds[] = {fake->nf_doorbell.fd, fake->routes.fd,   fake->counters.fd,
+                       fake->latency.fd,     fake->slice[0].fd, fake->slice[1].fd};
     struct onvm_welcome welcome = {
         .header = {.type = ONVM_WELCOME},
         .abi = ONVM_ABI_VERSION,
         .nf = 1,
-        .buffers = FAKE_BUFFERS,
+        .workers = fake->workers,
+        .slice_shift = fake->workers == 1 ? 24 : FAKE_SLICE_SHIFT,
+        .slice_buffers = FAKE_BUFFERS,
         .stride = FAKE_STRIDE,
         .spin = 64,
         .yield = 32,
         .name = "test-1",
     };
 
-    send_with(fake, &welcome, sizeof(welcome), fds, 5);
+    send_with(fake, &welcome, sizeof(welcome), fds, 4 + fake->workers);
 }
 
 void

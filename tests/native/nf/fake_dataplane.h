@@ -17,7 +17,9 @@
 #include "protocol/routes.h"
 #include "protocol/session.h"
 
-#define FAKE_BUFFERS 4096u
+#define FAKE_BUFFERS 4096u /* of one worker */
+#define FAKE_SLICE_SHIFT 13 /* so that a slice begins on a page, with a hole before it */
+#define FAKE_WORKERS 2u
 #define FAKE_STRIDE 2304u
 #define FAKE_HEADROOM 128u
 
@@ -34,7 +36,8 @@ struct fake_dataplane {
     int listener;
     int session;
     pid_t nf;
-    struct fake_memory region, routes, counters, latency;
+    uint32_t workers;
+    struct fake_memory slice[FAKE_WORKERS], routes, counters, latency;
     struct fake_memory nf_doorbell, worker_doorbell;
     int eventfd;
     uint32_t requests;
@@ -47,8 +50,8 @@ struct fake_edge {
     struct onvm_consumer consumer;
 };
 
-/* Makes the socket and the shared memory. */
-void fake_start(struct fake_dataplane *fake);
+/* Makes the socket and the shared memory; `workers`: 1 to FAKE_WORKERS. */
+void fake_start(struct fake_dataplane *fake, uint32_t workers);
 
 /* Starts an NF program with this socket. */
 void fake_run_nf(struct fake_dataplane *fake, const char *program);
@@ -92,11 +95,21 @@ fake_counters(struct fake_dataplane *fake)
     return fake->counters.base;
 }
 
+/* The number of a worker's buffer. */
+static inline uint32_t
+fake_index(uint32_t worker, uint32_t buffer)
+{
+    return (worker << FAKE_SLICE_SHIFT) + buffer;
+}
+
 static inline uint8_t *
 fake_frame(struct fake_dataplane *fake, const struct onvm_descriptor *descriptor)
 {
-    return (uint8_t *)fake->region.base +
-           (size_t)onvm_buffer_index(descriptor->buffer) * FAKE_STRIDE + descriptor->offset;
+    uint32_t index = onvm_buffer_index(descriptor->buffer);
+    uint32_t place = index & ((1u << FAKE_SLICE_SHIFT) - 1);
+
+    return (uint8_t *)fake->slice[index >> FAKE_SLICE_SHIFT].base + (size_t)place * FAKE_STRIDE +
+           descriptor->offset;
 }
 
 /* Posts descriptors to an input edge of the NF and rings. */

@@ -126,7 +126,7 @@ main(int argc, char **argv)
 
     REQUIRE(argc >= 2, "usage: hop_bench NF [PARAMETERS]");
     stay_on_one_cpu();
-    fake_start(&fake);
+    fake_start(&fake, 1);
     fake_run_nf(&fake, argv[1]);
     fake_accept(&fake);
     fake_welcome(&fake);

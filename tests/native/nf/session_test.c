@@ -42,7 +42,7 @@ attach(struct bed *bed)
 static void
 start(struct bed *bed)
 {
-    fake_start(&bed->fake);
+    fake_start(&bed->fake, 1);
     fake_run_nf(&bed->fake, program);
     attach(bed);
 }
@@ -218,7 +218,7 @@ test_refusal_ends_the_program(void)
 {
     struct bed bed;
 
-    fake_start(&bed.fake);
+    fake_start(&bed.fake, 1);
     fake_run_nf(&bed.fake, program);
     fake_accept(&bed.fake);
     fake_refuse(&bed.fake, 99, "protocol version 1 is too old");
@@ -232,7 +232,7 @@ test_bad_parameters_are_answered_with_a_sentence(void)
     struct bed bed;
     char *reply;
 
-    fake_start(&bed.fake);
+    fake_start(&bed.fake, 1);
     fake_run_nf(&bed.fake, program);
     fake_accept(&bed.fake);
     fake_welcome(&bed.fake);

@@ -22,7 +22,13 @@ from onvm_runtime.cli.app import run
 from onvm_runtime.cli.failure import ExitCode
 from onvm_runtime.cli.session import Session
 from onvm_runtime.manager import models
-from onvm_runtime.telemetry.counters import ChainCounters, FlowCount, NodeCounters, PortCounters
+from onvm_runtime.telemetry.counters import (
+    ChainCounters,
+    FlowCount,
+    NodeCounters,
+    PortCounters,
+    WorkerCounters,
+)
 from onvm_runtime.telemetry.snapshot import ChainStats, HopStats, PortStats, Snapshot
 
 Answers = dict[str, tuple[int, Any]]
@@ -377,7 +383,8 @@ def snapshot(time: float, packets: int, dropped: int) -> Any:
         Snapshot(
             time=time,
             node=NodeCounters(
-                loops=1, sleeps=0, busy_cycles=0, buffers=16384, buffers_out=5, buffers_queued=6,
+                workers=(WorkerCounters(1, 0, 1000 * packets, 250 * packets, packets),),
+                buffers=16384, buffers_out=5, buffers_queued=6,
                 flows=1000, flow_hits=0, flow_misses=0,
                 drops={"nf_policy": dropped, "runt": 0},
             ),

@@ -138,9 +138,9 @@ async def test_a_hundred_answers_with_counters_leave_no_descriptor(control: Cont
 
 
 async def test_counters_are_read_through_the_map(stand_in: Any, control: Control) -> None:
-    stand_in.node.port[3].rx.packets = 7
+    stand_in.node.worker[1].port[3].rx.packets = 7
     region = await control.node_counters()
-    assert region.counters.port[3].rx.packets == 7
+    assert region.counters.worker[1].port[3].rx.packets == 7
 
 
 def region(**fields: int) -> bytes:

@@ -14,7 +14,7 @@ from onvm_runtime.manager.dataplane import command
 WHOLE = """
 node: lab1
 dataplane:
-  core: 1
+  cores: [1, 3]
   buffers: 32768
   hugepages: required
   idle: poll
@@ -48,7 +48,7 @@ def test_a_whole_file() -> None:
 def test_an_almost_empty_file_has_defaults() -> None:
     config = read("runtime: process", "node.yml")
     assert config.node
-    assert config.dataplane.core == 0
+    assert config.dataplane.cores == (0,)
     assert config.ports == ()
 
 
@@ -58,7 +58,7 @@ def test_the_command_line_of_the_data_plane() -> None:
     pairs = dict(zip(words[1::2], words[2::2], strict=True))
     assert pairs == {
         "--run-dir": "/run/onvm",
-        "--core": "1",
+        "--cores": "1,3",
         "--buffers": "32768",
         "--buffer-size": "2304",
         "--flows": "65536",
@@ -72,8 +72,11 @@ def test_the_command_line_of_the_data_plane() -> None:
     ("text", "line", "key", "said"),
     [
         ("nodes: lab1", 1, "nodes", "unknown key"),
-        ("dataplane:\n  cores: 1", 2, "dataplane.cores", "unknown key"),
-        ("dataplane:\n  core: 0\n  buffers: 5", 3, "dataplane.buffers", "greater than"),
+        ("dataplane:\n  core: 1", 2, "dataplane.core", "unknown key"),
+        ("dataplane:\n  cores: [1, 2, 1]", 2, "dataplane.cores", "names a CPU twice"),
+        ("dataplane:\n  cores: []", 2, "dataplane.cores", "at least 1"),
+        ("dataplane: {cores: [0, 1], buffers: 2000}", 1, "dataplane", "each of 2 cores"),
+        ("dataplane:\n  cores: [0]\n  buffers: 5", 3, "dataplane.buffers", "greater than"),
         ("dataplane: {buffer_size: 2300}", 1, "dataplane.buffer_size", "multiple of 64"),
         ("dataplane: {hugepages: maybe}", 1, "dataplane.hugepages", "'auto'"),
         ("runtime: podman", 1, "runtime", "'docker'"),

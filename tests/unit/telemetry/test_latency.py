@@ -96,7 +96,8 @@ def filled(**hops: tuple[int, int]) -> Region:
 
 def node(total: int) -> Region:
     def fill(region: Any) -> None:
-        raw = region.chain[9].total
+        region.workers = 2
+        raw = region.worker[1].chain[9].total
         raw.bucket[bucket_of(total)] = 1
         raw.sum = raw.max = total
 

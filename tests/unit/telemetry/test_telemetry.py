@@ -50,13 +50,21 @@ def mapped(kind: str, **counters: Any) -> Region:
 
 
 def fill_node(raw: Any) -> None:
-    raw.buffers, raw.buffers_out, raw.buffers_queued = 1024, 20, 4
-    raw.flow_hits, raw.flow_misses, raw.flows = 90, 10, 8
-    raw.dropped[DROP_REASONS[-1].number] = 11
-    raw.port[2].rx.packets, raw.port[2].rx.bytes, raw.port[2].tx_dropped = 100, 6400, 1
-    getattr(raw.chain[9], "in").packets = 100
-    raw.chain[9].out.packets, raw.chain[9].dropped = 90, 7
-    raw.nf[4].given, raw.nf[4].faults = 60, 2
+    """Two workers, which counted this together."""
+    raw.workers = 2
+    first, second = raw.worker[0], raw.worker[1]
+    first.cycles, first.busy_cycles, first.loops = 1000, 250, 7
+    for worker in (first, second):
+        worker.buffers, worker.buffers_out, worker.buffers_queued = 512, 10, 2
+        worker.flow_hits, worker.flow_misses, worker.flows = 45, 5, 4
+    second.dropped[DROP_REASONS[-1].number] = 11
+    first.port[2].rx.packets, first.port[2].rx.bytes, first.port[2].tx_dropped = 70, 4480, 1
+    second.port[2].rx.packets, second.port[2].rx.bytes = 30, 1920
+    getattr(first.chain[9], "in").packets = 70
+    getattr(second.chain[9], "in").packets = 30
+    first.chain[9].out.packets, second.chain[9].dropped = 90, 7
+    first.nf[4].given, second.nf[4].given, second.nf[4].faults = 40, 20, 2
+    raw.worker[2].flows = 1000  # of a worker that is not there
 
 
 def fill_nf(packets: int) -> Any:
@@ -75,6 +83,13 @@ def fill_nf(packets: int) -> Any:
 def taken() -> snapshot.Snapshot:
     own = {"wall-1": mapped("nf", fill=fill_nf(60)), "wall-2": mapped("nf", fill=fill_nf(40))}
     return snapshot.take(STATUS, mapped("node", fill=fill_node), own, PATHS)
+
+
+def test_each_worker_is_shown_by_itself_too(taken: snapshot.Snapshot) -> None:
+    first, second = taken.node.workers
+    assert (first.loops, first.cycles, first.busy_cycles) == (7, 1000, 250)
+    assert (first.packets, second.packets) == (70, 30)
+    assert (taken.node.buffers, taken.node.flows) == (1024, 8)
 
 
 def test_ports_and_chains_carry_their_names(taken: snapshot.Snapshot) -> None:
