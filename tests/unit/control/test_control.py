@@ -115,7 +115,7 @@ def header(magic: int = MAGIC, length: int = 2) -> bytes:
         (header(), [b"[]"], "no object"),
         (header(), [b"{x"], "no JSON"),
         (header(), [b"{}"] * 3, "three descriptors"),
-        (header(), [b"{}"] * 9, "more descriptors than a message may have"),
+        (header(), [b"{}"] * 13, "more descriptors than a message may have"),
     ],
 )
 async def test_nonsense_closes_the_channel(
