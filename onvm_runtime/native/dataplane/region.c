@@ -20,7 +20,9 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
-#define REGION_ADDRESS ((void *)0x2000000000ull) /* within 39 bits */
+#define LOWEST_ADDRESS (4ull << 30)
+#define ADDRESS_LIMIT (1ull << 39)
+#define ADDRESS_STEP (1ull << 30)
 #define HUGE_PAGE (2u << 20)
 #define POOL_CACHE 256
 #define INDEX_BITS 24 /* of a descriptor's buffer */
@@ -77,19 +79,37 @@ lay_out(struct region *region, struct failure *failure)
                 "configure fewer buffers", slices, region->layout.buffers, region->layout.stride);
 }
 
+static void *
+reserve_at(uint64_t address, size_t size, int flags)
+{
+    flags |= MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE;
+    return mmap((void *)(uintptr_t)address, size, PROT_NONE, flags, -1, 0);
+}
+
 /*
- * Takes the addresses of the whole region.  Low if that place is free; where it is
- * not, only a small IOMMU minds, and says so later.
+ * At the lowest place that is free: DPDK reserves more than 100 GiB for itself, from 4 GiB
+ * on.  Where there is none, only a small IOMMU minds, and says so later.
  */
+static void *
+reserve_low(size_t size)
+{
+    for (uint64_t address = LOWEST_ADDRESS; address + size <= ADDRESS_LIMIT;
+         address += ADDRESS_STEP) {
+        void *base = reserve_at(address, size, MAP_FIXED_NOREPLACE);
+
+        if (base != MAP_FAILED || errno != EEXIST)
+            return base;
+    }
+    return reserve_at(0, size, 0);
+}
+
+/* Takes the addresses of the whole region. */
 static bool
 reserve_addresses(struct region *region, struct failure *failure)
 {
-    int flags = MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE;
     size_t size = (size_t)region->indices * region->layout.stride + 2 * HUGE_PAGE;
-    void *base = mmap(REGION_ADDRESS, size, PROT_NONE, flags | MAP_FIXED_NOREPLACE, -1, 0);
+    void *base = reserve_low(size);
 
-    if (base == MAP_FAILED && errno == EEXIST)
-        base = mmap(NULL, size, PROT_NONE, flags, -1, 0);
     if (base == MAP_FAILED)
         return fail(failure, "cannot reserve %zu MiB of addresses for the packet region: %s",
                     size >> 20, strerror(errno));
