@@ -204,11 +204,13 @@ probe(const struct port *port, struct ethdev *ethdev, json_t *request, struct fa
     describe_device(port, request, &device);
     if (is_kind(port, "pcap") && device.arguments[0] == '\0')
         return fail(failure, "a port of kind pcap needs a file to receive or transmit");
+    if (take_ethdev(port, ethdev, device.name)) /* PCI devices are probed at the start */
+        return true;
     result = rte_eal_hotplug_add(device.bus, device.name, device.arguments);
-    if (result != 0 && result != -EEXIST) /* PCI devices may have been probed at the start */
+    if (result != 0 && result != -EEXIST)
         return fail(failure, "DPDK cannot open %s %s: %s%s", device.name, device.arguments,
                     rte_strerror(-result), probe_hint(port));
-    if (take_ethdev(port, ethdev, device.name))
+    if (result == 0 && take_ethdev(port, ethdev, device.name))
         return true;
     if (result == -EEXIST)
         return fail(failure, "another port has %s already", device.name);
