@@ -8,10 +8,11 @@ from __future__ import annotations
 
 import subprocess
 from pathlib import Path
+from zlib import crc32
 
 RELEASE = "bookworm"
 IMAGE = f"onvm-test/systemd:{RELEASE}"
-PACKAGES = "systemd,systemd-sysv,dbus,python3,procps"
+PACKAGES = "systemd,systemd-sysv,dbus,python3,procps,iproute2,kmod"
 MIRROR = "http://deb.debian.org/debian"
 
 
@@ -34,7 +35,7 @@ def archive(build: Path) -> Path:
     debootstrap mounts /proc and /sys into the new root. In a mount namespace of its own they are
     gone when it ends, however it ends.
     """
-    packed = build / f"systemd-{RELEASE}.tar"
+    packed = build / f"systemd-{RELEASE}-{crc32(PACKAGES.encode()):x}.tar"
     if not packed.exists():
         root, unfinished = build / f"systemd-{RELEASE}", packed.with_suffix(".part")
         debootstrap = ["debootstrap", "--variant=minbase", f"--include={PACKAGES}"]

@@ -38,12 +38,22 @@ def hugepages() -> Iterator[int]:
     PAGES.write_text(str(before))
 
 
-@pytest.mark.timeout(600)
-def test_hugepages(checkout, molecule, hugepages):
+def run(checkout: Path, role: str, environment: dict[str, str]) -> None:
+    """Run the scenario of a role."""
     command = [sys.executable, "-m", "molecule", "test"]
     try:
-        subprocess.run(command, cwd=checkout / "roles/hugepages", env=molecule, check=True)
+        subprocess.run(command, cwd=checkout / "roles" / role, env=environment, check=True)
     finally:
         # Molecule removes its container, unless it was interrupted.
         subprocess.run(["docker", "rm", "--force", CONTAINER], check=False, capture_output=True)
+
+
+@pytest.mark.timeout(600)
+def test_hugepages(checkout, molecule, hugepages):
+    run(checkout, "hugepages", molecule)
     assert int(PAGES.read_text()) == hugepages
+
+
+@pytest.mark.timeout(600)
+def test_nic_binding(checkout, molecule):
+    run(checkout, "nic_binding", molecule)
