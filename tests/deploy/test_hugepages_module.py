@@ -100,3 +100,41 @@ def test_too_little_memory_leaves_the_pool_as_it_was(hugepages, pool, tmp_path, 
         hugepages.reserve(pool, 20, tmp_path / "record.json", check=False)
     assert pool.total == 10
     assert not (tmp_path / "record.json").exists()
+
+
+def test_pages_may_wait_for_a_boot(hugepages, pool, tmp_path, monkeypatch):
+    resize = hugepages.Pool.resize
+    monkeypatch.setattr(hugepages.Pool, "resize", lambda self, pages: resize(self, min(pages, 15)))
+    kept = tmp_path / "record.json"
+    waiting = {"others": 4, "added": 0, "total": 10, "boot": 14}
+    first = hugepages.reserve(pool, 20, kept, check=False, at_boot=True)
+    assert first == (10, 10, True, waiting, True)
+    again = hugepages.reserve(pool, 20, kept, check=False, at_boot=True)
+    assert again == (10, 10, False, waiting, True)
+
+
+def test_pages_that_a_boot_reserved_are_given_back_later(hugepages, pool, tmp_path):
+    kept = tmp_path / "record.json"
+    kept.write_text(json.dumps({"others": 4, "added": 0, "total": 10, "boot": 14}))
+    pool.resize(24)
+    after = hugepages.reserve(pool, 20, kept, check=False)
+    assert after == (24, 24, True, record(4, 14, 24), False)
+    assert hugepages.reserve(pool, 20, kept, check=False)[2] is False
+    assert hugepages.give_back(pool, kept, check=False)[:3] == (24, 10, True)
+
+
+@pytest.mark.parametrize(
+    ("size", "node", "folder"),
+    [
+        ("2M", None, "kernel/mm/hugepages/hugepages-2048kB"),
+        ("1G", None, "kernel/mm/hugepages/hugepages-1048576kB"),
+        ("2M", 1, "devices/system/node/node1/hugepages/hugepages-2048kB"),
+    ],
+)
+def test_each_size_and_numa_node_has_its_pool(hugepages, tmp_path, size, node, folder):
+    assert hugepages.pool_folder(size, node, tmp_path) == tmp_path / folder
+
+
+def test_a_nodes_pool_does_not_say_what_was_promised(pool):
+    (pool.folder / "resv_hugepages").unlink()
+    assert pool.used == 4

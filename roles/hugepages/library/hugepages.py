@@ -1,6 +1,6 @@
 #!/usr/bin/python
 # SPDX-License-Identifier: BSD-3-Clause
-"""Ansible module: reserves 2 MB pages beside those that others use, and gives them back."""
+"""Ansible module: reserves huge pages beside those that others use, and gives them back."""
 
 import json
 from pathlib import Path
@@ -9,15 +9,23 @@ from ansible.module_utils.basic import AnsibleModule
 
 DOCUMENTATION = r"""
 module: hugepages
-short_description: Reserve 2 MB pages, and give them back
+short_description: Reserve huge pages, and give them back
 description:
-  - Raises the kernel's count of 2 MB pages until I(pages) are there beside those that were in use
-    when it first ran. Never lowers the count while O(state=present).
+  - Raises a pool of the kernel until I(pages) are there beside those that were in use when it first
+    ran. Never lowers it while O(state=present).
   - Writes what it added into a record, so that a later run changes nothing and O(state=absent)
     gives back exactly that.
   - Adds nothing unless the kernel can supply all of it.
 options:
-  pages: {type: int, default: 0, description: Pages of 2 MB that the testbed needs.}
+  pages: {type: int, default: 0, description: Pages that the testbed needs.}
+  size: {type: str, choices: [2M, 1G], default: 2M, description: Size of a page.}
+  node: {type: int, description: NUMA node. Without it the kernel spreads them over all nodes.}
+  at_boot:
+    type: bool
+    default: false
+    description:
+      - What to do when memory has no room for them now. Yes means to record them as added and
+        return C(pending), for the caller to have them reserved at the next boot; no means to fail.
   state:
     {type: str, choices: [present, absent], default: present, description: Reserve or give back.}
   record: {type: path, required: true, description: File that remembers what was added.}
@@ -27,20 +35,33 @@ attributes:
 author: The onvm authors
 """
 
-POOL = Path("/sys/kernel/mm/hugepages/hugepages-2048kB")
+RETURN = r"""
+pending: {description: Whether they are there only after a boot., returned: success, type: bool}
+record: {description: What was in use and what was added., returned: success, type: dict}
+"""
+
+SYSFS = Path("/sys")
 COMPACT = Path("/proc/sys/vm/compact_memory")
+KILOBYTES = {"2M": 2048, "1G": 1048576}
 
 
 class Shortage(Exception):
     """The kernel supplied fewer pages than were asked for."""
 
 
-class Pool:
-    """The kernel's pool of 2 MB pages."""
+def pool_folder(size, node, sysfs=SYSFS):
+    """Return the folder of the kernel's pool of a size, of one NUMA node or of all (None)."""
+    above = "kernel/mm" if node is None else f"devices/system/node/node{node}"
+    return sysfs / above / "hugepages" / f"hugepages-{KILOBYTES[size]}kB"
 
-    def __init__(self, folder=POOL, compact=COMPACT):
+
+class Pool:
+    """One of the kernel's pools of huge pages. size: for people."""
+
+    def __init__(self, folder, compact=COMPACT, size="2M"):
         self.folder = folder
         self.compact = compact
+        self.size = size
 
     def read(self, name):
         """Return one of the pool's counts, in pages."""
@@ -54,7 +75,9 @@ class Pool:
     @property
     def used(self):
         """Pages in use or promised to somebody."""
-        return self.total - self.read("free_hugepages") + self.read("resv_hugepages")
+        promised = (self.folder / "resv_hugepages").exists()  # a node's pool does not say
+        reserved = self.read("resv_hugepages") if promised else 0
+        return self.total - self.read("free_hugepages") + reserved
 
     def resize(self, pages):
         """Ask for this many pages in all; the kernel may supply fewer."""
@@ -73,7 +96,7 @@ class Pool:
         if self.total < pages:
             reached = self.total
             self.resize(before)
-            raise Shortage(f"Only {reached} of {pages} pages of 2 MB could be reserved")
+            raise Shortage(f"Only {reached} of {pages} pages of {self.size}B could be reserved")
 
 
 def base(total, record):
@@ -107,29 +130,51 @@ def write_record(path, record):
     path.write_text(json.dumps(record) + "\n")
 
 
-def reserve(pool, pages, path, check):
-    """Bring the pool to its size; returns (size before, size after, changed, the record)."""
-    record, total = read_record(path), pool.total
+def reserve(pool, pages, path, check, at_boot=False):
+    """Bring the pool to its size; returns (size before, size after, changed, record, pending)."""
+    stored, total = read_record(path), pool.total
+    record = arrived(total, stored)
     wanted = plan(total, pool.used, pages, record)
     after = max(total, base(total, record) + wanted["added"])
-    if not check and after > total:
-        pool.grow(after)
-    if not check and wanted != record:
+    pending = not check and after > total and not grown(pool, after, at_boot)
+    if pending:
+        wanted = {"others": wanted["others"], "added": 0, "total": total, "boot": after - total}
+    if not check and wanted != stored:
         write_record(path, wanted)
-    return total, after, after > total or wanted != record, wanted
+    changed = wanted != stored or (after > total and not pending)
+    return total, total if pending else after, changed, wanted, pending
+
+
+def arrived(total, record):
+    """Return the record with what a boot has added since, if it has."""
+    if record and "boot" in record and total >= record["total"] + record["boot"]:
+        return {"others": record["others"], "added": record["boot"], "total": total}
+    return record
+
+
+def grown(pool, pages, at_boot):
+    """Grow the pool and return whether it worked; raises Shortage unless a boot will do."""
+    try:
+        pool.grow(pages)
+    except Shortage:
+        if not at_boot:
+            raise
+        return False
+    return True
 
 
 def give_back(pool, path, check):
     """Take away what was added; returns as reserve does."""
-    record, total = read_record(path), pool.total
+    total = pool.total
+    record = arrived(total, read_record(path))
     if record is None:
-        return total, total, False, None
+        return total, total, False, None, False
     after = base(total, record)
     if not check and after != total:
         pool.resize(after)
     if not check:
         path.unlink()
-    return total, after, True, None
+    return total, after, True, None, False
 
 
 def run(parameters, pool, check):
@@ -137,7 +182,7 @@ def run(parameters, pool, check):
     path = Path(parameters["record"])
     if parameters["state"] == "absent":
         return give_back(pool, path, check)
-    return reserve(pool, parameters["pages"], path, check)
+    return reserve(pool, parameters["pages"], path, check, parameters["at_boot"])
 
 
 def main():
@@ -145,21 +190,32 @@ def main():
     module = AnsibleModule(
         argument_spec={
             "pages": {"type": "int", "default": 0},
+            "size": {"type": "str", "choices": list(KILOBYTES), "default": "2M"},
+            "node": {"type": "int"},
+            "at_boot": {"type": "bool", "default": False},
             "state": {"type": "str", "choices": ["present", "absent"], "default": "present"},
             "record": {"type": "path", "required": True},
         },
         supports_check_mode=True,
     )
+    size = module.params["size"]
+    folder = pool_folder(size, module.params["node"])
     try:
-        before, after, changed, record = run(module.params, Pool(), module.check_mode)
+        before, after, changed, record, pending = run(
+            module.params, Pool(folder, size=size), module.check_mode
+        )
     except Shortage as shortage:
         module.fail_json(
             msg=f"{shortage}. Free memory, or boot with hugepages=N, or ask for fewer pages."
         )
     except OSError as error:
-        module.fail_json(msg=f"The kernel's pool of 2 MB pages is out of reach: {error}.")
-    diff = {"before": f"vm.nr_hugepages = {before}\n", "after": f"vm.nr_hugepages = {after}\n"}
-    module.exit_json(changed=changed, before=before, after=after, record=record, diff=diff)
+        module.fail_json(msg=f"The kernel's pool {folder} is out of reach: {error}.")
+    plain = size == "2M" and module.params["node"] is None
+    name = "vm.nr_hugepages" if plain else folder / "nr_hugepages"
+    diff = {"before": f"{name} = {before}\n", "after": f"{name} = {after}\n"}
+    module.exit_json(
+        changed=changed, before=before, after=after, record=record, pending=pending, diff=diff
+    )
 
 
 if __name__ == "__main__":
