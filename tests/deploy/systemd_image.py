@@ -1,44 +1,67 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""A Debian image that boots systemd, made here: no registry is asked.
+"""Debian images that boot systemd, made here: no registry is asked.
 
-The root file system is kept under build/, so that later runs only import it.
+Their root file system is kept under build/, so that later runs only import it.
 """
 
 from __future__ import annotations
 
 import subprocess
+from dataclasses import dataclass
 from pathlib import Path
 from zlib import crc32
 
 RELEASE = "bookworm"
-IMAGE = f"onvm-test/systemd:{RELEASE}"
-PACKAGES = "systemd,systemd-sysv,dbus,python3,procps,iproute2,kmod"
 MIRROR = "http://deb.debian.org/debian"
 
 
-def provide(build: Path) -> str:
+@dataclass(frozen=True)
+class Image:
+    """An image and the Debian packages in it, separated by commas."""
+
+    name: str
+    packages: str
+
+    @property
+    def tag(self) -> str:
+        """What Docker calls it."""
+        return f"onvm-test/{self.name}:{RELEASE}"
+
+    @property
+    def file(self) -> str:
+        """Name of its packed root file system, another one for other packages."""
+        return f"{self.name}-{RELEASE}-{crc32(self.packages.encode()):x}.tar"
+
+
+SYSTEMD = Image("systemd", "systemd,systemd-sysv,dbus,python3,procps,iproute2,kmod")
+MONITORING = Image(
+    "monitoring", f"{SYSTEMD.packages},python3-apt,curl,prometheus,prometheus-node-exporter"
+)
+
+
+def provide(build: Path, image: Image = SYSTEMD) -> str:
     """Return the image's name, once Docker has it."""
-    inspect = ["docker", "image", "inspect", IMAGE]
+    inspect = ["docker", "image", "inspect", image.tag]
     if subprocess.run(inspect, check=False, capture_output=True).returncode != 0:
-        _run("docker", "import", archive(build), IMAGE)
-    return IMAGE
+        _run("docker", "import", archive(build, image), image.tag)
+    return image.tag
 
 
-def remove() -> None:
+def remove(image: Image = SYSTEMD) -> None:
     """Take the image away; its root file system stays under build/."""
-    _run("docker", "image", "rm", IMAGE)
+    _run("docker", "image", "rm", image.tag)
 
 
-def archive(build: Path) -> Path:
+def archive(build: Path, image: Image = SYSTEMD) -> Path:
     """Return the packed root file system; makes it when it is not there yet.
 
     debootstrap mounts /proc and /sys into the new root. In a mount namespace of its own they are
     gone when it ends, however it ends.
     """
-    packed = build / f"systemd-{RELEASE}-{crc32(PACKAGES.encode()):x}.tar"
+    packed = build / image.file
     if not packed.exists():
-        root, unfinished = build / f"systemd-{RELEASE}", packed.with_suffix(".part")
-        debootstrap = ["debootstrap", "--variant=minbase", f"--include={PACKAGES}"]
+        root, unfinished = packed.with_suffix(".root"), packed.with_suffix(".part")
+        debootstrap = ["debootstrap", "--variant=minbase", f"--include={image.packages}"]
         _run("rm", "-rf", root)
         _run("unshare", "--mount", *debootstrap, RELEASE, root, MIRROR)
         # Without the downloaded packages, and without device nodes: Docker makes those.

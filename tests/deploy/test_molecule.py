@@ -22,12 +22,25 @@ def molecule(checkout: Path) -> Iterator[dict[str, str]]:
     """The environment in which molecule finds its tools, its collections and its image."""
     build = checkout / "build"
     systemd_image.provide(build)
-    yield {
+    yield environment(build)
+    systemd_image.remove()
+
+
+@pytest.fixture
+def monitoring(checkout: Path) -> Iterator[dict[str, str]]:
+    """As molecule, with an image that has Prometheus."""
+    build = checkout / "build"
+    systemd_image.provide(build, systemd_image.MONITORING)
+    yield environment(build)
+    systemd_image.remove(systemd_image.MONITORING)
+
+
+def environment(build: Path) -> dict[str, str]:
+    return {
         **os.environ,
         "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}",
         "ANSIBLE_COLLECTIONS_PATH": str(collections.provide(build)),
     }
-    systemd_image.remove()
 
 
 @pytest.fixture
@@ -54,6 +67,19 @@ def test_hugepages(checkout, molecule, hugepages):
     assert int(PAGES.read_text()) == hugepages
 
 
+@pytest.mark.long
 @pytest.mark.timeout(600)
 def test_nic_binding(checkout, molecule):
     run(checkout, "nic_binding", molecule)
+
+
+@pytest.mark.long
+@pytest.mark.timeout(600)
+def test_cpu_isolation(checkout, molecule):
+    run(checkout, "cpu_isolation", molecule)
+
+
+@pytest.mark.long
+@pytest.mark.timeout(900)
+def test_observability(checkout, monitoring):
+    run(checkout, "observability", monitoring)

@@ -5,10 +5,12 @@ from __future__ import annotations
 
 import fcntl
 import os
+import re
 from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
 from prometheus_client.parser import text_string_to_metric_families
 
 from onvm_runtime._control import ffi, lib
@@ -195,3 +197,14 @@ def test_without_a_data_plane_there_are_only_the_managers_facts() -> None:
     page = samples(prometheus.exposition(FACTS, None, None))
     assert ("onvm_manager_info", (("version", "0.1.0"),)) in page
     assert not [name for name, _ in page if name.startswith("onvm_drops")]
+
+
+def test_the_dashboard_asks_for_counters_that_a_node_has(
+    taken: snapshot.Snapshot, checkout: Path
+) -> None:
+    known = {name for name, _ in samples(prometheus.exposition(FACTS, taken))}
+    text = (checkout / "roles/observability/vars/main.yml").read_text()
+    panels = yaml.safe_load(text)["onvm_observability_panels"]
+    asked = [query["expr"] for panel in panels for query in panel["queries"]]
+    assert len(asked) > len(panels)
+    assert {name for expr in asked for name in re.findall(r"onvm_\w+", expr)} <= known
