@@ -7,6 +7,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -23,7 +24,7 @@ class Lab:
         self.stack = ExitStack()
         self.disk = self.timed("image", lambda: image.provide(checkout))
 
-    def timed(self, stage: str, action: Callable[[], object]) -> object:
+    def timed(self, stage: str, action: Callable[[], Any]) -> Any:
         """Do something and note its seconds."""
         begin = time.monotonic()
         try:
@@ -32,9 +33,9 @@ class Lab:
             self.stages[stage] = time.monotonic() - begin
             print(f"\n[lab] {stage}: {self.stages[stage]:.0f} s", flush=True)
 
-    def machine(self, name: str, nics: list[Nic], share: Path | None = None) -> Machine:
-        """Switch a machine on."""
-        machine = Machine(name, self.folder / name, self.disk, nics, share)
+    def machine(self, name: str, nics: list[Nic], **options: Any) -> Machine:
+        """Switch a machine on; options: those of Machine."""
+        machine = Machine(name, self.folder / name, self.disk, nics, **options)
         self.stack.callback(machine.stop)
         machine.start()
         return machine

@@ -14,6 +14,7 @@ import struct
 import subprocess
 from collections.abc import Iterator
 from pathlib import Path
+from typing import BinaryIO
 
 import yaml
 
@@ -42,9 +43,23 @@ def provide(checkout: Path) -> Path:
     if not disk.exists():
         shutil.rmtree(folder, ignore_errors=True)
         folder.mkdir(parents=True)
-        _make(checkout, folder)
+        with (folder / "build.log").open("wb") as log:
+            _make(checkout, folder, Commands(log))
         (folder / "disk.part").rename(disk)
     return disk
+
+
+class Commands:
+    """Runs commands whose output goes to a log, which is shown when one fails."""
+
+    def __init__(self, log: BinaryIO) -> None:
+        self.log = log
+
+    def __call__(self, *command: str | Path) -> None:
+        result = subprocess.run(command, check=False, stdout=self.log, stderr=self.log)
+        if result.returncode != 0:
+            shown = Path(self.log.name).read_text(errors="replace")[-4000:]
+            raise RuntimeError(f"{command} ended with {result.returncode}:\n{shown}")
 
 
 def digest(checkout: Path) -> str:
@@ -67,16 +82,16 @@ def _of_roles(checkout: Path) -> Iterator[str]:
                 yield from value
 
 
-def _make(checkout: Path, folder: Path) -> None:
+def _make(checkout: Path, folder: Path, run: Commands) -> None:
     root = folder / "root"
-    _run("unshare", "--mount", "debootstrap", "--variant=minbase", RELEASE, root, MIRROR)
+    run("unshare", "--mount", "debootstrap", "--variant=minbase", RELEASE, root, MIRROR)
     _copy_files(root)
-    _run("unshare", "--mount", "sh", "-eu", FILES / "install.sh", root, *packages(checkout))
-    _add_wheels(checkout, root)
-    _add_key(folder, root)
+    run("unshare", "--mount", "sh", "-eu", FILES / "install.sh", root, *packages(checkout))
+    _add_wheels(checkout, root, run)
+    _add_key(folder, root, run)
     _mask(root)
-    _pack(root, folder)
-    _run("rm", "-rf", root)
+    _pack(root, folder, run)
+    run("rm", "-rf", root)
 
 
 def _copy_files(root: Path) -> None:
@@ -85,15 +100,15 @@ def _copy_files(root: Path) -> None:
     (root / "etc/apt/sources.list").write_text(sources)
 
 
-def _add_wheels(checkout: Path, root: Path) -> None:
+def _add_wheels(checkout: Path, root: Path, run: Commands) -> None:
     """What pip installs on a node, for the Python of RELEASE, which is this host's."""
     pip = checkout / ".venv/bin/pip"
     requirements = checkout / "requirements-node.txt"
-    _run(pip, "download", "--quiet", "--dest", root / "opt/wheels", "--requirement", requirements)
+    run(pip, "download", "--quiet", "--dest", root / "opt/wheels", "--requirement", requirements)
 
 
-def _add_key(folder: Path, root: Path) -> None:
-    _run("ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", folder / "key")
+def _add_key(folder: Path, root: Path, run: Commands) -> None:
+    run("ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", folder / "key")
     target = root / "root/.ssh/authorized_keys"
     target.parent.mkdir(mode=0o700, exist_ok=True)
     shutil.copy(folder / "key.pub", target)
@@ -104,11 +119,11 @@ def _mask(root: Path) -> None:
         (root / "etc/systemd/system" / unit).symlink_to("/dev/null")
 
 
-def _pack(root: Path, folder: Path) -> None:
+def _pack(root: Path, folder: Path, run: Commands) -> None:
     """One partition with the root file system, and GRUB before it."""
     raw, grub = folder / "disk.raw", root / "usr/lib/grub/i386-pc"
-    _run("truncate", "--size", str(DISK_SIZE), raw)
-    _run(
+    run("truncate", "--size", str(DISK_SIZE), raw)
+    run(
         "mkfs.ext4",
         "-q",
         "-d",
@@ -118,15 +133,15 @@ def _pack(root: Path, folder: Path) -> None:
         raw,
         f"{(DISK_SIZE >> 10) - 1024}k",
     )
-    _write_boot_sectors(raw, grub)
-    _run("qemu-img", "convert", "-O", "qcow2", raw, folder / "disk.part")
+    _write_boot_sectors(raw, grub, run)
+    run("qemu-img", "convert", "-O", "qcow2", raw, folder / "disk.part")
     raw.unlink()
 
 
-def _write_boot_sectors(raw: Path, grub: Path) -> None:
+def _write_boot_sectors(raw: Path, grub: Path, run: Commands) -> None:
     """boot.img loads the sector behind it; core.img expects to lie there in one piece."""
     core = raw.with_name("core.img")
-    _run(
+    run(
         "chroot", grub.parents[3], "grub-mkimage", "-O", "i386-pc", "-o", "/core.img",
         "-p", "(hd0,msdos1)/boot/grub", "biosdisk", "part_msdos", "ext2", "normal", "linux",
     )  # fmt: skip
@@ -137,7 +152,3 @@ def _write_boot_sectors(raw: Path, grub: Path) -> None:
         disk.write((grub / "boot.img").read_bytes()[:446].ljust(446, b"\0"))
         disk.write(entry + bytes(48) + b"\x55\xaa")
         disk.write(core.read_bytes())
-
-
-def _run(*command: str | Path) -> None:
-    subprocess.run(command, check=True)

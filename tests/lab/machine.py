@@ -12,6 +12,7 @@ from pathlib import Path
 from tests.lab.wire import LOCALHOST, free_port
 
 BOOT_SECONDS = 420.0  # reached only when something is wrong; 60 on two idle cores
+BOOT_ID = "cat /proc/sys/kernel/random/boot_id"
 MANAGEMENT = "52:54:00:00:00:01"  # every machine has a network of its own for SSH
 NETWORK = "net=198.51.100.0/24,host=198.51.100.2,dns=198.51.100.3,dhcpstart=198.51.100.15"
 
@@ -126,8 +127,27 @@ class Machine:
         assert not check or result.returncode == 0, f"{command}: {result.stdout}{result.stderr}"
         return result
 
+    def copy(self, archive: Path, folder: str) -> None:
+        """Unpack a tar archive of the host into a folder of the guest."""
+        with archive.open("rb") as file:
+            command = [*self.ssh_command(), f"mkdir -p {folder} && tar -C {folder} -xf -"]
+            subprocess.run(command, stdin=file, check=True)
+
+    def reboot(self) -> None:
+        """Boot it anew, and wait until SSH answers."""
+        before = self.ssh(BOOT_ID).stdout
+        self.ssh("systemctl reboot", check=False)
+        self._forget_connection()
+        end = time.monotonic() + BOOT_SECONDS
+        while self.ssh(BOOT_ID, check=False, seconds=60).stdout in ("", before):
+            assert time.monotonic() < end, f"{self.name} does not boot again:\n{self.console()}"
+            time.sleep(1)
+
+    def _forget_connection(self) -> None:
+        subprocess.run([*self.ssh_command(), "-O", "exit"], check=False, capture_output=True)
+
     def stop(self) -> None:
         """Pull the plug."""
-        subprocess.run([*self.ssh_command(), "-O", "exit"], check=False, capture_output=True)
+        self._forget_connection()
         self.process.kill()
         self.process.wait()
