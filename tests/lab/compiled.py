@@ -10,6 +10,7 @@ from __future__ import annotations
 import os
 import shutil
 import subprocess
+import sys
 from pathlib import Path
 
 SOURCES = ("meson.build", "meson_options.txt", "nf_images", "onvm_runtime")
@@ -34,7 +35,8 @@ def provide(checkout: Path, folder: Path) -> Path:
 
 
 def _build(tree: Path, cache: Path) -> None:
-    environment = {**os.environ, "CC": "ccache gcc", "CCACHE_DIR": str(cache)}
+    path = f"{Path(sys.executable).parent}:{os.environ['PATH']}"
+    environment = {**os.environ, "PATH": path, "CC": "ccache gcc", "CCACHE_DIR": str(cache)}
     for command in (
         ["meson", "setup", "--buildtype=release", "--prefix=/opt/onvm", "--libdir=lib", "build"],
         ["ninja", "-C", "build", "--quiet"],
