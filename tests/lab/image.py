@@ -8,6 +8,7 @@ beside SSH.
 
 from __future__ import annotations
 
+import fcntl
 import hashlib
 import shutil
 import struct
@@ -40,13 +41,19 @@ def provide(checkout: Path) -> Path:
     """Return the disk to lay overlays on; makes it when what it is made of has changed."""
     folder = checkout / "build/lab"
     disk = folder / f"disk-{digest(checkout)}.qcow2"
-    if not disk.exists():
-        shutil.rmtree(folder, ignore_errors=True)
-        folder.mkdir(parents=True)
-        with (folder / "build.log").open("wb") as log:
-            _make(checkout, folder, Commands(log))
-        (folder / "disk.part").rename(disk)
+    with (checkout / "build/lab.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if not disk.exists():
+            _renew(checkout, folder)
+            (folder / "disk.part").rename(disk)
     return disk
+
+
+def _renew(checkout: Path, folder: Path) -> None:
+    shutil.rmtree(folder, ignore_errors=True)
+    folder.mkdir(parents=True)
+    with (folder / "build.log").open("wb") as log:
+        _make(checkout, folder, Commands(log))
 
 
 class Commands:
@@ -123,16 +130,8 @@ def _pack(root: Path, folder: Path, run: Commands) -> None:
     """One partition with the root file system, and GRUB before it."""
     raw, grub = folder / "disk.raw", root / "usr/lib/grub/i386-pc"
     run("truncate", "--size", str(DISK_SIZE), raw)
-    run(
-        "mkfs.ext4",
-        "-q",
-        "-d",
-        root,
-        "-E",
-        f"offset={FIRST_SECTOR * 512}",
-        raw,
-        f"{(DISK_SIZE >> 10) - 1024}k",
-    )
+    offset, size = f"offset={FIRST_SECTOR * 512}", f"{(DISK_SIZE >> 10) - 1024}k"
+    run("mkfs.ext4", "-q", "-d", root, "-E", offset, raw, size)
     _write_boot_sectors(raw, grub, run)
     run("qemu-img", "convert", "-O", "qcow2", raw, folder / "disk.part")
     raw.unlink()
