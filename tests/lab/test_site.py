@@ -67,11 +67,18 @@ class Site:
         return run
 
     def on_both(self, stage: str, action: Callable[[Machine], object]) -> list[object]:
-        """Do something to both machines at the same time."""
+        """Do something to both machines at the same time.
+
+        An interrupt ends the machines, since the threads would wait for them.
+        """
         with ThreadPoolExecutor() as pool:
-            results: list[object] = self.lab.timed(
-                stage, lambda: list(pool.map(action, self.machines))
-            )
+            try:
+                results: list[object] = self.lab.timed(
+                    stage, lambda: list(pool.map(action, self.machines))
+                )
+            except BaseException:
+                self.lab.stack.close()
+                raise
         return results
 
 
