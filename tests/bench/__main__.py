@@ -8,7 +8,8 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parents[2]
 BUILDS = (ROOT / "build/native", ROOT / "build")  # of a checkout, of a node
 
-sys.path[0] = str(ROOT)
+# The installed package comes first: that of the sources has no compiled part on a node.
+sys.path[:] = [*sys.path[1:], str(ROOT)]
 os.environ.setdefault("ONVM_BUILD", str(next((b for b in BUILDS if b.exists()), BUILDS[0])))
 
 from tests.bench.command import main  # noqa: E402

@@ -28,7 +28,7 @@ LOOK = 0.0005  # seconds from one look at an NF to the next
 def startup(setting: Setting) -> Iterator[Finding]:
     """As a process beside an NF of the reference chain, and as a container."""
     placement = setting.place(1)
-    with running_plane("--cores", str(placement.io)) as plane:
+    with running_plane(placement.io) as plane:
         with reference_manager(setting.build, placement) as reference:
             yield _process(plane, reference, setting.repeat)
         yield from or_missing(

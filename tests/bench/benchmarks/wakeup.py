@@ -113,7 +113,7 @@ def wired_plane(core: int) -> Iterator[tuple[Plane, Wire]]:
             join(inside, name, outside, name)
             for namespace in (inside, outside):
                 namespace.sysctl(f"net.ipv6.conf.{name}.disable_ipv6", "1")
-        plane = stack.enter_context(running_plane("--cores", str(core)))
+        plane = stack.enter_context(running_plane(core))
         for name in ("left", "right"):
             plane.request(
                 "port.add", name=name, kind="af_packet", interface=name, netns=inside.name

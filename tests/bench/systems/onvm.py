@@ -13,6 +13,7 @@ from tests.bench.setting import Placement, run_directory
 from tests.dataplane.plane import Plane
 
 PORT = "null"
+BUFFERS = 4096  # as many as the reference chain has
 SWAP = {"swap_mac": True}
 
 
@@ -58,8 +59,9 @@ class OnvmChain:
 
 
 @contextmanager
-def running_plane(*options: str) -> Iterator[Plane]:
+def running_plane(core: int) -> Iterator[Plane]:
     """A data plane that ends with the block, also from a pause."""
+    options = ("--cores", str(core), "--buffers", str(BUFFERS), "--hugepages", "required")
     with run_directory() as directory:
         plane = Plane(directory, *options)
         try:
@@ -84,7 +86,7 @@ def add_null_port(plane: Plane) -> int:
 def onvm_chain(placement: Placement) -> Iterator[OnvmChain]:
     """A paused chain with one NF for each of the placement's CPUs."""
     names = [f"nf{i}" for i in range(len(placement.nfs))]
-    with running_plane("--cores", str(placement.io)) as plane:
+    with running_plane(placement.io) as plane:
         for name, cpu in zip(names, placement.nfs, strict=True):
             start_nf(plane, name, name, cpu, dedicated=placement.own)
         chain = OnvmChain(plane, names, add_null_port(plane))

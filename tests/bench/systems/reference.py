@@ -21,7 +21,7 @@ from tests.bench.setting import Placement, run_directory
 
 BUFFERS = 4095
 SLOTS = 4096  # of each ring: the whole pool fits into any, so that nothing is lost on the way
-MEMORY = "96"  # MB; all of it is taken at the start, for NFs that attach would wait for growth
+MEMORY = "32"  # MB; all of it is taken at the start, for NFs that attach would wait for growth
 COUNTERS = struct.Struct("QQQ")  # struct reference_counters: ready, packets, dropped
 
 

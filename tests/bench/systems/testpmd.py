@@ -56,7 +56,7 @@ def testpmd(core: int, elsewhere: int) -> Iterator[Testpmd]:
             ["dpdk-testpmd", "--no-pci", "--in-memory", f"--file-prefix={prefix}",
              f"--lcores=0@{elsewhere},1@{core}", "--vdev=net_null0,size=64", "--",
              "--forward-mode=io", "--port-topology=chained", "--no-mlockall",
-             "--total-num-mbufs=16384", "--auto-start"],
+             "--total-num-mbufs=4096", "--auto-start"],
             stdin=subprocess.PIPE, stdout=log, stderr=log,
         )  # fmt: skip
         try:
