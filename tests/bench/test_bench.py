@@ -28,7 +28,10 @@ from tests.bench.statistics import Spread, ratio
 BENCH = Path(__file__).parent
 MACHINE = {"cpu": "a CPU", "cores": 2, "kernel": "6", "dataplane": "0", "build": "release"}
 OPTIONS = {"cores": [0, 1], "lengths": [1], "repeat": 2, "seconds": 0.1, "quick": True}
-NAMES = ["chain", "idle", "ledger", "lookup", "memory", "replicas", "startup", "wakeup"]
+NAMES = [
+    "chain", "fuse", "idle", "latency", "ledger", "lookup", "memory", "replicas", "startup",
+    "wakeup",
+]  # fmt: skip
 
 
 def figure(**changes: Any) -> Figure:
@@ -221,4 +224,4 @@ def test_an_interrupted_run_leaves_nothing_behind() -> None:
 def test_an_unknown_benchmark_is_named(tmp_path: Path) -> None:
     done = bench("--only", "chains", "--json", str(tmp_path / "bench.json"))
     assert (done.returncode, list(tmp_path.iterdir())) == (1, [])
-    assert "--only chains: there are chain, idle" in done.stderr
+    assert "--only chains: there are chain, fuse" in done.stderr

@@ -51,15 +51,20 @@ class Wire:
 @benchmark("wakeup", "Latency of a frame through two veth ports, sockets at both ends")
 def wakeup(setting: Setting) -> Iterator[Finding]:
     """Three NFs beside none: the difference is theirs, the rest the kernel's and the sockets'."""
+    with start_wired_chain(setting) as (_, wire):
+        yield from _latency(wire, setting, "idle", "after idle", IDLE)
+        yield from _latency(wire, setting, "busy", "one right after another", 0.0)
+
+
+@contextmanager
+def start_wired_chain(setting: Setting) -> Iterator[tuple[Plane, Wire]]:
+    """A wired data plane with the chains DIRECT and THROUGH_NFS."""
     placement = setting.place(NFS)
     with wired_plane(placement.io) as (plane, wire):
         for i, cpu in enumerate(placement.nfs):
             start_nf(plane, f"nf{i}", f"nf{i}", cpu)
         _plan(plane)
-        for kind, title, gap in (
-            ("idle", "after idle", IDLE), ("busy", "one right after another", 0.0)
-        ):  # fmt: skip
-            yield from _latency(wire, setting, kind, title, gap)
+        yield plane, wire
 
 
 def _plan(plane: Plane) -> None:

@@ -3,14 +3,16 @@
 
 from __future__ import annotations
 
+import subprocess
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
 from tests.bench import processes
+from tests.bench.processes import wait_for
 from tests.bench.sampling import Count
 from tests.bench.setting import Placement, run_directory
-from tests.dataplane.plane import Plane
+from tests.dataplane.plane import Plane, nf_program
 
 PORT = "null"
 BUFFERS = 4096  # as many as the reference chain has
@@ -20,7 +22,7 @@ SWAP = {"swap_mac": True}
 class OnvmChain:
     """NFs through which packets pass without end, and the port by which they leave."""
 
-    def __init__(self, plane: Plane, nfs: Sequence[str], egress: int, name: str = "onvm") -> None:
+    def __init__(self, plane: Plane, nfs: Sequence[str], egress: int, name: str) -> None:
         self.name = name
         self.plane = plane
         self._egress = egress
@@ -32,8 +34,8 @@ class OnvmChain:
 
     @property
     def nf_pids(self) -> list[int]:
-        """The NFs' processes."""
-        return [pid for pid, _ in self._nfs]
+        """The NFs' processes; fused NFs share one."""
+        return list(dict.fromkeys(pid for pid, _ in self._nfs))
 
     @property
     def pids(self) -> list[int]:
@@ -89,7 +91,35 @@ def onvm_chain(placement: Placement) -> Iterator[OnvmChain]:
     with running_plane(placement.io) as plane:
         for name, cpu in zip(names, placement.nfs, strict=True):
             start_nf(plane, name, name, cpu, dedicated=placement.own)
-        chain = OnvmChain(plane, names, add_null_port(plane))
-        plane.plan([{"id": 1, "name": "bench", "path": names, "egress": PORT}], default_chain=1)
-        chain.pause()
-        yield chain
+        yield _paused(plane, names, "onvm")
+
+
+@contextmanager
+def fused_chain(placement: Placement) -> Iterator[OnvmChain]:
+    """The same with all NFs in one process, on the first of the placement's CPUs."""
+    names = [f"nf{i}" for i in range(len(placement.nfs))]
+    with running_plane(placement.io) as plane:
+        for name in names:
+            plane.expect(name, parameters=SWAP)
+        start_fused(plane, names, placement.nfs[0])
+        yield _paused(plane, names, "fused")
+
+
+def start_fused(plane: Plane, names: Sequence[str], cpu: int) -> None:
+    """Starts one process of expected NFs on a CPU, and waits until all of them run."""
+    sockets = " ".join(f"forward={plane.run_dir}/nf/{name}/nf.sock" for name in names)
+    with (plane.run_dir / "fused.log").open("wb") as log:
+        process = subprocess.Popen(
+            [nf_program("fused")], env={"ONVM_SOCKETS": sockets}, stdout=log, stderr=log
+        )
+    plane.nfs |= dict.fromkeys(names, process)
+    processes.pin(process.pid, cpu)
+    wait_for(lambda: all(plane.nf_state(n) == "running" for n in names), "the fused NFs run")
+
+
+def _paused(plane: Plane, names: Sequence[str], title: str) -> OnvmChain:
+    """The chain through these services, in this order, between null ports."""
+    chain = OnvmChain(plane, names, add_null_port(plane), title)
+    plane.plan([{"id": 1, "name": "bench", "path": names, "egress": PORT}], default_chain=1)
+    chain.pause()
+    return chain
