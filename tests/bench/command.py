@@ -9,6 +9,7 @@ import signal
 import sys
 from collections.abc import Sequence
 from pathlib import Path
+from typing import NoReturn
 
 from rich.console import Console
 
@@ -21,12 +22,14 @@ from tests.bench.setting import Setting
 
 QUICK_SECONDS, SECONDS = 0.3, 1.0
 QUICK_LENGTHS, LENGTHS = "1-3,5,7", "1-7"
+ENDING = (signal.SIGINT, signal.SIGTERM)
 WIDE = 160  # columns where nobody watches
 
 
 def main(arguments: Sequence[str]) -> int:
     """Returns the exit code: 0, or 1 with a sentence on standard error."""
-    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    for number in ENDING:
+        signal.signal(number, _interrupt)
     try:
         _run(_parser().parse_args(arguments))
     except BenchError as error:
@@ -35,6 +38,13 @@ def main(arguments: Sequence[str]) -> int:
     except KeyboardInterrupt:
         return 130
     return 0
+
+
+def _interrupt(number: int, _frame: object) -> NoReturn:
+    """Ends the run; a second signal must not disturb the clearing up after the first."""
+    for ending in ENDING:
+        signal.signal(ending, signal.SIG_IGN)
+    raise KeyboardInterrupt(number)
 
 
 def _parser() -> argparse.ArgumentParser:

@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/prctl.h>
 #include <unistd.h>
 
 volatile sig_atomic_t reference_stop;
@@ -53,6 +54,7 @@ reference_catch_signals(void)
 
     sigaction(SIGTERM, &action, NULL);
     sigaction(SIGINT, &action, NULL);
+    prctl(PR_SET_PDEATHSIG, SIGKILL); /* nobody else would end a loop that polls */
 }
 
 unsigned

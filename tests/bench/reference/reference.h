@@ -33,7 +33,7 @@ struct reference_counters {
 /* Maps FILE, which it makes; ends the process when that fails. */
 struct reference_counters *reference_open_counters(const char *file);
 
-/* Set by SIGTERM and SIGINT. */
+/* Set by SIGTERM and SIGINT; the end of the harness kills the process. */
 extern volatile sig_atomic_t reference_stop;
 void reference_catch_signals(void);
 
