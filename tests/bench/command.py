@@ -20,7 +20,7 @@ from tests.bench.registry import Benchmark
 from tests.bench.report import document, plot, table
 from tests.bench.setting import Setting
 
-QUICK_SECONDS, SECONDS = 0.3, 1.0
+QUICK_SECONDS, SECONDS = 0.25, 1.0
 QUICK_LENGTHS, LENGTHS = "1-3,5,7", "1-7"
 ENDING = (signal.SIGINT, signal.SIGTERM)
 WIDE = 160  # columns where nobody watches
@@ -58,6 +58,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--repeat", metavar="N", type=_positive, default=5, help="samples (5)")
     parser.add_argument("--seconds", metavar="S", type=float, help="length of a sample")
     parser.add_argument("--cores", metavar="LIST", help="CPUs, I/O first: 0-3,8 (all)")
+    parser.add_argument("--beside", action="store_true", help="a busy data plane's CPUs as well")
     parser.add_argument("--lengths", metavar="LIST", help="of chains, in NFs: 1-3,5,7 (1-7)")
     parser.add_argument("--json", metavar="FILE", type=Path, help="write the figures for programs")
     parser.add_argument("--plot", metavar="FILE", type=Path, help="draw the figures, as SVG")
@@ -74,7 +75,8 @@ def _run(options: argparse.Namespace) -> None:
     setting, chosen = _setting(options), _chosen(options.only)
     about = machine.describe(setting.build)
     machine.refuse_unfit(setting.build)
-    neighbours.refuse_busy(setting.cores)
+    if not options.beside:
+        neighbours.refuse_busy(setting.cores)
     console = _console()
     console.print(", ".join(f"{key}: {value}" for key, value in about.items()), soft_wrap=True)
     findings: list[Finding] = []

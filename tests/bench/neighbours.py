@@ -24,7 +24,8 @@ def refuse_busy(cores: Sequence[int]) -> None:
         if busy > BUSY and _cpu(thread) in cores:
             raise BenchError(
                 f"a data plane (process {thread.parts[2]}) is at work on CPU {_cpu(thread)}, which "
-                "a benchmark would take from it: stop its traffic, or name other CPUs by --cores"
+                "a benchmark would take from it: stop its traffic, name other CPUs by --cores, or "
+                "measure --beside it"
             )
 
 

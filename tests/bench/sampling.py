@@ -10,7 +10,7 @@ from typing import Protocol
 
 from tests.bench.failure import BenchError
 
-WARM_UP = 0.1  # seconds after a turn begins, before its sample
+WARM_UP = 0.08  # seconds after a turn begins, before its sample
 
 
 @dataclass(frozen=True)

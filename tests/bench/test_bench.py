@@ -191,7 +191,7 @@ def test_the_plot_is_a_picture_with_a_headline(tmp_path: Path, findings: list[Fi
 def test_a_short_run_writes_every_figure_and_leaves_nothing_behind(tmp_path: Path) -> None:
     before, file, picture = leftovers(), tmp_path / "bench.json", tmp_path / "bench.svg"
     done = bench(
-        "--quick", "--repeat", "1", "--seconds", "0.1", "--lengths", "1,3",
+        "--quick", "--repeat", "1", "--seconds", "0.1", "--lengths", "1,3", "--beside",
         "--json", str(file), "--plot", str(picture),
     )  # fmt: skip
     assert done.returncode == 0, done.stderr
@@ -212,7 +212,7 @@ def test_a_short_run_writes_every_figure_and_leaves_nothing_behind(tmp_path: Pat
 def test_an_interrupted_run_leaves_nothing_behind() -> None:
     before = leftovers()
     with subprocess.Popen(
-        [sys.executable, str(BENCH), "--only", "chain"],
+        [sys.executable, str(BENCH), "--only", "chain", "--beside"],
         stdout=subprocess.PIPE, stderr=subprocess.PIPE, start_new_session=True,
     ) as running:  # fmt: skip
         wait_for(lambda: any("/huge" in line for line in leftovers() - before), "a baseline starts")

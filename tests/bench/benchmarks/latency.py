@@ -15,7 +15,7 @@ from tests.bench.registry import benchmark
 from tests.bench.setting import Setting
 from tests.dataplane.plane import Plane
 
-FRAMES = 200  # in a sample
+FRAMES = 100  # in a sample
 KINDS = {"busy": ("one right after another", 0.0), "idle": ("after idle", IDLE)}  # title, gap
 
 
