@@ -70,12 +70,36 @@ open_homes(struct nf *nf, struct failure *failure)
     return true;
 }
 
+/* Another NF of the process that the NF is said to be in; NULL: none is attached. */
+static const struct nf *
+attached_mate(const struct nf *nf)
+{
+    for (unsigned i = 0; i < ONVM_MAX_NFS; i++) {
+        const struct nf *other = nf->node->nf[i];
+        if (other != NULL && other != nf && nf->group[0] != '\0' &&
+            strcmp(other->group, nf->group) == 0 && other->state != NF_EXPECTED)
+            return other;
+    }
+    return NULL;
+}
+
+/* A process sleeps once for all of its NFs, so they have one doorbell. */
+static bool
+open_doorbell(struct nf *nf, struct failure *failure)
+{
+    const struct nf *mate = attached_mate(nf);
+
+    if (mate != NULL)
+        return shared_again(&nf->doorbell, &mate->doorbell, failure);
+    return shared_open(&nf->doorbell, "onvm-doorbell", sizeof(struct onvm_doorbell),
+                       SHARED_BY_BOTH, failure);
+}
+
 bool
 memory_open(struct nf *nf, struct failure *failure)
 {
     memset(nf->slot_used, 0, sizeof(nf->slot_used));
-    if (!shared_open(&nf->doorbell, "onvm-doorbell", sizeof(struct onvm_doorbell), SHARED_BY_BOTH,
-                     failure) ||
+    if (!open_doorbell(nf, failure) ||
         !shared_open(&nf->routes, "onvm-routes", sizeof(struct onvm_routes), SHARED_READ_ONLY,
                      failure) ||
         !shared_open(&nf->counters, "onvm-counters", sizeof(struct onvm_nf_counters),

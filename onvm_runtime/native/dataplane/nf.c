@@ -17,7 +17,7 @@
 #define WEIGHT_MAX 1000
 
 struct expectation {
-    const char *name, *service;
+    const char *name, *service, *group;
     json_t *parameters, *branches;
     int uid, gid;
     int dedicated;
@@ -53,15 +53,19 @@ read_expectation(json_t *request, struct expectation *wanted, struct failure *fa
     const char *op;
     json_error_t error;
 
-    if (json_unpack_ex(request, &error, JSON_STRICT, "{s:s, s:s, s:s, s:o, s:o, s:i, s:i, s:b, s?i, s?b}",
-                       "op", &op, "name", &wanted->name, "service", &wanted->service, "parameters",
+    if (json_unpack_ex(request, &error, JSON_STRICT,
+                       "{s:s, s:s, s:s, s:o, s:o, s:i, s:i, s:b, s?i, s?b, s?s}", "op", &op,
+                       "name", &wanted->name, "service", &wanted->service, "parameters",
                        &wanted->parameters, "branches", &wanted->branches, "uid", &wanted->uid,
                        "gid", &wanted->gid, "dedicated", &wanted->dedicated, "weight",
-                       &wanted->weight, "stateful", &wanted->stateful) != 0)
+                       &wanted->weight, "stateful", &wanted->stateful, "group",
+                       &wanted->group) != 0)
         return fail(failure, "nf.expect: %s", error.text);
     if (!node_name_valid(wanted->name) || !node_name_valid(wanted->service))
         return fail(failure, "nf.expect: '%s' or '%s' cannot be a name", wanted->name,
                     wanted->service);
+    if (wanted->group[0] != '\0' && !node_name_valid(wanted->group))
+        return fail(failure, "NF %s: '%s' cannot be a group's name", wanted->name, wanted->group);
     if (!json_is_object(wanted->parameters))
         return fail(failure, "NF %s: parameters must be an object", wanted->name);
     if (wanted->weight < 0 || wanted->weight > WEIGHT_MAX)
@@ -105,8 +109,9 @@ new_nf(struct node *node, const struct expectation *wanted, struct failure *fail
     nf->doorbell.fd = nf->routes.fd = nf->counters.fd = nf->latency.fd = -1;
     for (unsigned i = 0; i < ONVM_MAX_WORKERS; i++)
         nf->home[i].fd = -1;
-    nf->seed = rendezvous_seed(wanted->name);
+    nf->seed = rendezvous_seed(wanted->group[0] != '\0' ? wanted->group : wanted->name);
     snprintf(nf->name, sizeof(nf->name), "%s", wanted->name);
+    snprintf(nf->group, sizeof(nf->group), "%s", wanted->group);
     if (!place_nf(node, nf, wanted, failure)) {
         session_unlisten(nf);
         session_remove_directory(nf);
@@ -144,13 +149,16 @@ check_known(const struct nf *nf, const struct expectation *wanted, struct failur
     if (strcmp(nf->node->service[nf->service].name, wanted->service) != 0)
         return fail(failure, "NF %s belongs to service %s; forget it first", nf->name,
                     nf->node->service[nf->service].name);
+    if (strcmp(nf->group, wanted->group) != 0)
+        return fail(failure, "NF %s belongs to %s%s; forget it first", nf->name,
+                    nf->group[0] != '\0' ? "group " : "no group", nf->group);
     return true;
 }
 
 struct nf *
 nf_expect(struct node *node, json_t *request, struct failure *failure)
 {
-    struct expectation wanted = {.weight = 1};
+    struct expectation wanted = {.weight = 1, .group = ""};
     struct nf *nf;
 
     if (!read_expectation(request, &wanted, failure))

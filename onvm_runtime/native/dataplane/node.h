@@ -47,9 +47,10 @@ enum nf_state {
 struct nf {
     struct node *node;
     char name[ONVM_NAME_MAX];
+    char group[ONVM_NAME_MAX]; /* NFs of one process; "": it has its own */
     uint16_t id;
     uint16_t service;
-    uint32_t seed; /* of its name, for rendezvous */
+    uint32_t seed; /* of its group or name: members of a group serve the same flows */
     enum nf_state state;
     uint32_t weight; /* its share of new flows among its service's instances */
     bool ready;   /* its routes are complete, so others may send to it */

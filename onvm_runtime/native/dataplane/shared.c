@@ -37,6 +37,22 @@ shared_open(struct shared *shared, const char *name, size_t size, enum shared_wr
     return false;
 }
 
+bool
+shared_again(struct shared *shared, const struct shared *other, struct failure *failure)
+{
+    shared->size = other->size;
+    shared->base = MAP_FAILED;
+    shared->fd = fcntl(other->fd, F_DUPFD_CLOEXEC, 0);
+    if (shared->fd >= 0)
+        shared->base =
+            mmap(NULL, shared->size, PROT_READ | PROT_WRITE, MAP_SHARED, shared->fd, 0);
+    if (shared->base != MAP_FAILED)
+        return true;
+    fail(failure, "cannot share memory with another NF: %s", strerror(errno));
+    shared_close(shared);
+    return false;
+}
+
 void
 shared_close(struct shared *shared)
 {

@@ -24,6 +24,9 @@ enum shared_writers {
 bool shared_open(struct shared *shared, const char *name, size_t size, enum shared_writers writers,
                  struct failure *failure);
 
+/* The same memory once more; each of the two is closed by itself. */
+bool shared_again(struct shared *shared, const struct shared *other, struct failure *failure);
+
 void shared_close(struct shared *shared);
 
 #endif

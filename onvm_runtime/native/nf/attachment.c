@@ -98,6 +98,10 @@ map_slice(struct attachment *attachment, uint32_t worker, int fd, struct onvm_fa
              PROT_READ | PROT_WRITE, MAP_SHARED | MAP_POPULATE | MAP_FIXED, fd, 0) == MAP_FAILED)
         return onvm_fail(failure, "cannot map slice %u of the packet region: %s", worker,
                          strerror(errno));
+    if (worker == 0) {
+        attachment->region.device = status.st_dev;
+        attachment->region.inode = status.st_ino;
+    }
     return true;
 }
 

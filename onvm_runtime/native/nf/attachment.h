@@ -43,7 +43,8 @@ struct output {
 
 struct attachment {
     struct onvm_welcome welcome;
-    struct mapping region, doorbell, routes, counters, latency;
+    struct mapping region; /* its identity is that of the first slice */
+    struct mapping doorbell, routes, counters, latency;
     uint8_t *buffers; /* buffer 0; each slice of the region lies at its place behind it */
     uint32_t slice_mask; /* the bits of a buffer's index that say where in its slice it is */
     uint32_t homes;      /* that are open */

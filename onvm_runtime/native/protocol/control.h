@@ -29,10 +29,12 @@
  *              docs/ports.md
  *   port.remove {name} -> {}; refused while a chain leaves by it
  *   nf.expect  {name, service, parameters: {}, branches: [service], uid, gid,
- *               dedicated: bool, weight?: 1, stateful?: false} -> {id, socket}; makes
- *              the NF's socket.  Repeated with other parameters it reconfigures the
+ *               dedicated: bool, weight?: 1, stateful?: false, group?: ""}
+ *              -> {id, socket}; makes the NF's socket.  Repeated with other parameters it reconfigures the
  *              running NF.  New flows are shared out by weight (0 to 1000); of a
- *              stateful service, established ones stay where they are.
+ *              stateful service, established ones stay where they are.  NFs of one
+ *              process have a group: they share a doorbell, and as instances of their
+ *              services they serve the same flows.
  *   nf.weigh   {weights: {name: weight}} -> {}; all at once.  Weight 0: no new flows
  *   nf.flows   {name} -> {flows}; how many flows the NF has, about
  *   nf.forget  {name} -> {}; stops and detaches it, removes its socket

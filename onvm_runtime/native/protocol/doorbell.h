@@ -3,8 +3,8 @@
  * A doorbell: how a producer wakes a consumer that sleeps.
  *
  * One per consumer, in a memfd of its own that the consumer and all its
- * producers map.  It is the one word with several writers: the consumer sets
- * it, anybody may clear it.  The worst that a hostile producer can do with it
+ * producers map; NFs of one process are one consumer.  It is the one word with
+ * several writers: the consumer sets it, anybody may clear it.  The worst that a hostile producer can do with it
  * is to wake somebody for nothing, or to keep to itself that it posted, and then
  * the sleeper's time-out ends the sleep.
  *

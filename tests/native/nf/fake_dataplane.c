@@ -65,11 +65,13 @@ make_shared(struct fake_dataplane *fake)
 static void
 drop_shared(struct fake_dataplane *fake)
 {
-    for (uint32_t worker = 0; worker < fake->workers; worker++)
-        drop_memory(&fake->slice[worker]);
     drop_memory(&fake->routes);
     drop_memory(&fake->counters);
     drop_memory(&fake->latency);
+    if (fake->shares)
+        return;
+    for (uint32_t worker = 0; worker < fake->workers; worker++)
+        drop_memory(&fake->slice[worker]);
     drop_memory(&fake->nf_doorbell);
     drop_memory(&fake->worker_doorbell);
     close(fake->eventfd);
@@ -82,6 +84,40 @@ fake_start(struct fake_dataplane *fake, uint32_t workers)
     fake->session = -1;
     listen_at(fake);
     make_shared(fake);
+}
+
+void
+fake_start_beside(struct fake_dataplane *fake, const struct fake_dataplane *other)
+{
+    *fake = (struct fake_dataplane){.session = -1, .shares = true, .workers = other->workers};
+    listen_at(fake);
+    memcpy(fake->slice, other->slice, sizeof(fake->slice));
+    fake->nf_doorbell = other->nf_doorbell;
+    fake->worker_doorbell = other->worker_doorbell;
+    fake->eventfd = other->eventfd;
+    fake->routes = make_memory(sizeof(struct onvm_routes));
+    fake->counters = make_memory(sizeof(struct onvm_nf_counters));
+    fake->latency = make_memory(sizeof(struct onvm_nf_latency));
+}
+
+void
+fake_run_fused(struct fake_dataplane *fakes, unsigned count, const char *program,
+               const char *module)
+{
+    char sockets[1024] = "";
+
+    fakes[0].nf = fork();
+    REQUIRE(fakes[0].nf >= 0, "fork");
+    if (fakes[0].nf > 0)
+        return;
+    prctl(PR_SET_PDEATHSIG, SIGKILL);
+    for (unsigned i = 0; i < count; i++) {
+        size_t used = strlen(sockets);
+        snprintf(sockets + used, sizeof(sockets) - used, "%s=%s ", module, fakes[i].path);
+    }
+    setenv("ONVM_SOCKETS", sockets, 1);
+    execl(program, program, (char *)NULL);
+    _exit(127);
 }
 
 void
@@ -197,11 +233,20 @@ exchange_edge(struct fake_dataplane *fake, struct onvm_edge_message *message, co
 }
 
 void
-fake_open_edge(struct fake_dataplane *fake, struct fake_edge *edge, uint32_t role, uint32_t slot,
-               uint32_t slots)
+fake_open_other_end(struct fake_dataplane *fake, struct fake_edge *edge, uint32_t role,
+                    uint32_t slot)
 {
     struct onvm_edge_message message = {.header = {.type = ONVM_EDGE_OPEN}, .role = role,
                                         .slot = slot};
+    const int fds[] = {edge->memory.fd, fake->worker_doorbell.fd, fake->eventfd};
+
+    exchange_edge(fake, &message, fds, role + 1);
+}
+
+void
+fake_open_edge(struct fake_dataplane *fake, struct fake_edge *edge, uint32_t role, uint32_t slot,
+               uint32_t slots)
+{
     struct onvm_edge *ring;
 
     edge->memory = make_memory(onvm_edge_size(slots));
@@ -210,18 +255,22 @@ fake_open_edge(struct fake_dataplane *fake, struct fake_edge *edge, uint32_t rol
     ring->slots = slots;
     onvm_producer_open(&edge->producer, ring, slots);
     onvm_consumer_open(&edge->consumer, ring, slots);
-
-    const int fds[] = {edge->memory.fd, fake->worker_doorbell.fd, fake->eventfd};
-    exchange_edge(fake, &message, fds, role + 1);
+    fake_open_other_end(fake, edge, role, slot);
 }
 
 void
-fake_close_edge(struct fake_dataplane *fake, struct fake_edge *edge, uint32_t role, uint32_t slot)
+fake_close_end(struct fake_dataplane *fake, uint32_t role, uint32_t slot)
 {
     struct onvm_edge_message message = {.header = {.type = ONVM_EDGE_CLOSE}, .role = role,
                                         .slot = slot};
 
     exchange_edge(fake, &message, NULL, 0);
+}
+
+void
+fake_close_edge(struct fake_dataplane *fake, struct fake_edge *edge, uint32_t role, uint32_t slot)
+{
+    fake_close_end(fake, role, slot);
     drop_memory(&edge->memory);
 }
 

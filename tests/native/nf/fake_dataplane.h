@@ -31,6 +31,7 @@ struct fake_memory {
 };
 
 struct fake_dataplane {
+    bool shares; /* its region and doorbell are another's */
     char directory[32];
     char path[64];
     int listener;
@@ -53,6 +54,16 @@ struct fake_edge {
 /* Makes the socket and the shared memory; `workers`: 1 to FAKE_WORKERS. */
 void fake_start(struct fake_dataplane *fake, uint32_t workers);
 
+/*
+ * As fake_start, for a further NF of the process of `other`, which lives longer: its
+ * own socket, routes and counters, with the same packets and doorbell.
+ */
+void fake_start_beside(struct fake_dataplane *fake, const struct fake_dataplane *other);
+
+/* Starts the program of several NFs, each `module`, with the sockets of `count` fakes. */
+void fake_run_fused(struct fake_dataplane *fakes, unsigned count, const char *program,
+                    const char *module);
+
 /* Starts an NF program with this socket. */
 void fake_run_nf(struct fake_dataplane *fake, const char *program);
 
@@ -71,6 +82,15 @@ void fake_send(struct fake_dataplane *fake, const void *message, size_t length);
 /* Makes an edge, opens it in the NF and waits for the acknowledgement. */
 void fake_open_edge(struct fake_dataplane *fake, struct fake_edge *edge, uint32_t role,
                     uint32_t slot, uint32_t slots);
+
+/* Opens an edge that was made already, for the NF at its other end. */
+void fake_open_other_end(struct fake_dataplane *fake, struct fake_edge *edge, uint32_t role,
+                         uint32_t slot);
+
+/* Closes one end of an edge; the edge is still there. */
+void fake_close_end(struct fake_dataplane *fake, uint32_t role, uint32_t slot);
+
+/* Closes the last end of an edge and releases it. */
 void fake_close_edge(struct fake_dataplane *fake, struct fake_edge *edge, uint32_t role,
                      uint32_t slot);
 
