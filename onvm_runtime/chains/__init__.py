@@ -5,6 +5,7 @@
     load(text, source) -> LabSpec                      what the file alone can tell
     validate(spec, catalogue, ports)                   what the node has to say about it
     dump(spec) -> text                                 a file that says the same
+    groups(spec) -> [Group]                            services that share processes
     instances(spec) -> [Instance]                      the NFs that shall run
     compile_plan(spec, previous, draining) -> Plan     chains and rules with ids
     diff(old, new) -> [Change]                         what an apply would change
@@ -15,6 +16,8 @@ Whatever is refused is refused by SpecError, with all problems in it.
 from onvm_runtime.chains.catalogue import NF, Catalogue
 from onvm_runtime.chains.compile import OutOfIds, compile_plan
 from onvm_runtime.chains.diff import Change, diff
+from onvm_runtime.chains.fusion import Group, groups, scaled_with
+from onvm_runtime.chains.instances import instances
 from onvm_runtime.chains.load import check, dump, load, validate
 from onvm_runtime.chains.plan import (
     Plan,
@@ -34,7 +37,6 @@ from onvm_runtime.chains.spec import (
     Match,
     Service,
     Version,
-    instances,
 )
 
 __all__ = [
@@ -44,6 +46,7 @@ __all__ = [
     "Change",
     "Egress",
     "Exit",
+    "Group",
     "Instance",
     "LabSpec",
     "LinkEnd",
@@ -62,7 +65,9 @@ __all__ = [
     "compile_plan",
     "diff",
     "dump",
+    "groups",
     "instances",
     "load",
+    "scaled_with",
     "validate",
 ]

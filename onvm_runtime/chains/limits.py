@@ -3,6 +3,8 @@
 
 NAME = 31  # characters of a name: ONVM_NAME_MAX without its NUL
 SERVICE_NAME = NAME - len("-256")  # so that names of instances fit
+FUSED = 16  # GROUP_MAX of native/nf/group.h
+FUSED_SERVICE_NAME = SERVICE_NAME - len(".0000")
 CHAIN_IDS = range(1, 1024)  # ONVM_MAX_CHAINS; 0 is never used
 CHAINS = len(CHAIN_IDS) // 2  # at once, each direction for one: the other half drains
 HOPS = 16  # ONVM_MAX_HOPS

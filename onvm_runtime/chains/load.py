@@ -22,7 +22,7 @@ from onvm_runtime.chains.spec import (
 )
 
 _LAB_KEYS = ("services", "links", "chains", "default")
-_SERVICE_KEYS = ("nf", "replicas", "parameters", "to")
+_SERVICE_KEYS = ("nf", "replicas", "parameters", "to", "fuse")
 _CHAIN_KEYS = (
     "name", "match", "priority", "path", "egress", "bidirectional", "lanes", "backup", "returns",
     "way_back", "also",
@@ -108,6 +108,7 @@ def _service(name: str, node: Node, problems: Problems) -> Service:
         replicas=fields.take("replicas", values.integer(1, limits.INSTANCES), 1),
         parameters=_parameters(fields.entries("parameters")),
         branches=fields.each("to", values.text, ""),
+        fuse=fields.take("fuse", values.boolean, False),
     )
 
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from onvm_runtime.chains import limits
+from onvm_runtime.chains import fusion, limits
 from onvm_runtime.chains.document import Problems
 from onvm_runtime.chains.match_rules import match_keys
 from onvm_runtime.chains.problem import suggest
@@ -223,6 +223,7 @@ def _never_taken(spec: LabSpec) -> Found:
 
 
 _RULES = (
+    fusion.problems,
     _unknown_branches,
     _unknown_hops,
     _unknown_links,

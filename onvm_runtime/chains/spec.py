@@ -22,26 +22,38 @@ class Service:
     replicas: int = 1
     parameters: Mapping[str, Json] = field(default_factory=dict)
     branches: tuple[str, ...] = ()
+    fuse: bool = False
 
     def to_json(self) -> dict[str, Json]:
         """The service under the keys of a chains file, without its name."""
-        return {
+        service: dict[str, Json] = {
             "nf": self.nf,
             "replicas": self.replicas,
             "parameters": dict(self.parameters),
             "to": list(self.branches),
         }
+        return {**service, "fuse": True} if self.fuse else service
 
 
 @dataclass(frozen=True)
 class Instance:
-    """One NF that shall run."""
+    """One NF that shall run.
+
+    `fused` holds (name, NF) of all that run in its process, itself included; it is empty
+    where the process is its own.
+    """
 
     name: str
     service: str
     nf: str
     parameters: Mapping[str, Json]
     branches: tuple[str, ...]
+    fused: tuple[tuple[str, str], ...] = ()
+
+    @property
+    def group(self) -> str:
+        """The name of the process that it shares; empty where it has its own."""
+        return self.fused[0][0] if self.fused else ""
 
 
 @dataclass(frozen=True)
@@ -234,16 +246,6 @@ class LabSpec:
             "chains": [{"name": chain.name, **chain.to_json()} for chain in self.chains],
             "default": self.default,
         }
-
-
-def instances(spec: LabSpec) -> list[Instance]:
-    """The NFs that a lab wants, named `<service>-<n>` with n from 1."""
-    return [
-        Instance(f"{service.name}-{n}", service.name, service.nf, service.parameters,
-                 service.branches)
-        for service in spec.services.values()
-        for n in range(1, service.replicas + 1)
-    ]  # fmt: skip
 
 
 def versions(spec: LabSpec) -> Iterator[tuple[str, Chain | Version]]:

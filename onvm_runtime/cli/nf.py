@@ -117,7 +117,8 @@ def _catalogue(answer: Any) -> RenderableType:
 def draw(nfs: Any) -> RenderableType:
     """The table of NFs."""
     return table(
-        ("NF", "SERVICE", "RUNS", "STATE", "#FOR", "#PID", "#RESTARTS", "REASON"), map(_row, nfs)
+        ("NF", "SERVICE", "RUNS", "STATE", "#FOR", "#PID", "#RESTARTS", "WITH", "REASON"),
+        map(_row, nfs),
     )
 
 
@@ -130,5 +131,6 @@ def _row(nf: Mapping[str, Any]) -> tuple[object, ...]:
         duration(nf["seconds"]),
         str(nf["pid"] or ""),
         nf["restarts"],
+        nf["group"] or "",
         nf["reason"] or nf["last_end"],
     )

@@ -3,21 +3,55 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
 from onvm_runtime.manager.config import NodeConfig
 
+FUSED = "fused"  # the program of all NFs of nf_images/, in the catalogue's directory
+
+
+@dataclass(frozen=True)
+class Member:
+    """One of several NFs in a process, and the directory of its socket."""
+
+    instance: str
+    nf: str
+    directory: Path
+
 
 @dataclass(frozen=True)
 class Launch:
-    """What an instance needs to start: its names, and the directory of its socket."""
+    """What a process needs to start: its names, and the directory of its socket.
+
+    Where it runs several NFs, `instance` is the first of its `members`, and `nf` is FUSED.
+    """
 
     instance: str
     service: str
     nf: str
     directory: Path
+    members: tuple[Member, ...] = ()
+
+    @property
+    def size(self) -> int:
+        """How many NFs it runs."""
+        return len(self.members) or 1
+
+    def sockets(self, directories: Mapping[str, str | Path]) -> dict[str, str]:
+        """The environment that tells the program its sockets; `directories` by instance."""
+        if not self.members:
+            return {"ONVM_SOCKET": f"{directories[self.instance]}/nf.sock"}
+        words = [f"{each.nf}={directories[each.instance]}/nf.sock" for each in self.members]
+        return {"ONVM_SOCKETS": " ".join(words)}
+
+    def directories(self) -> dict[str, Path]:
+        """The directories of sockets by instance."""
+        if not self.members:
+            return {self.instance: self.directory}
+        return {each.instance: each.directory for each in self.members}
 
 
 class Handle(Protocol):

@@ -140,7 +140,7 @@ class DockerDriver:
         return client.containers.create(
             **{**settings, "labels": labels},
             name=self._name(launch.instance),
-            mounts=[Mount("/run/onvm", str(launch.directory), type="bind")],
+            mounts=_mounts(launch),
             ulimits=[Ulimit(name="core", soft=0, hard=0)],
             log_config=LogConfig(type="json-file", config={"max-size": "1m", "max-file": "2"}),
         )
@@ -150,15 +150,15 @@ def _settings(config: NodeConfig, launch: Launch, image: str) -> dict[str, Any]:
     """What may differ from one container to the next; a change makes a new container."""
     return {
         "image": image,
-        "environment": {"ONVM_SOCKET": "/run/onvm/nf.sock"},
+        "environment": launch.sockets(_inside(launch)),
         "network_mode": "none",
         "ipc_mode": "none",
         "cap_drop": ["ALL"],
         "security_opt": ["no-new-privileges"],
         "read_only": True,
         "user": f"{config.nf.user}:{config.nf.user}",
-        "mem_limit": config.nf.memory,
-        "memswap_limit": config.nf.memory,
+        "mem_limit": config.nf.memory * launch.size,
+        "memswap_limit": config.nf.memory * launch.size,
         "pids_limit": config.nf.pids,
         "cpuset_cpus": config.nf.cpus,
         "labels": {
@@ -167,6 +167,20 @@ def _settings(config: NodeConfig, launch: Launch, image: str) -> dict[str, Any]:
             LABEL_SERVICE: launch.service,
         },
     }
+
+
+def _inside(launch: Launch) -> dict[str, str]:
+    """Where a container sees the directory of each of its NFs."""
+    if not launch.members:
+        return {launch.instance: "/run/onvm"}
+    return {each.instance: f"/run/onvm/{each.instance}" for each in launch.members}
+
+
+def _mounts(launch: Launch) -> list[Mount]:
+    inside = _inside(launch)
+    return [
+        Mount(inside[name], str(path), type="bind") for name, path in launch.directories().items()
+    ]
 
 
 def _watch(pid: int) -> Process | None:

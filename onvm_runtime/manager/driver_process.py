@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: BSD-3-Clause
 """NFs as plain processes, for hosts without Docker and for tests.
 
-A process is told from others by its environment: ONVM_SOCKET names the instance.
+A process is told from others by its environment: ONVM_SOCKET names the instance,
+ONVM_SOCKETS all that it runs, the first of which stands for it.
 So nothing has to be written down for the next manager to find it.
 """
 
@@ -65,8 +66,8 @@ class ProcessDriver:
         program = self._config.catalogue / launch.nf / launch.nf
         if not program.is_file():
             raise DriverError(f"there is no program {program}: install the NFs first")
-        environment = {"ONVM_SOCKET": str(launch.directory / "nf.sock")}
-        command: list[str | Path] = [*self._confinement(), program]
+        environment = launch.sockets(launch.directories())
+        command: list[str | Path] = [*self._confinement(launch), program]
         try:
             process = Process.spawn(
                 command, environment, self._log(launch.instance), self._config.nf.user
@@ -85,13 +86,13 @@ class ProcessDriver:
     def _log(self, instance: str) -> Path:
         return self._logs / f"{instance}.log"
 
-    def _confinement(self) -> list[str]:
+    def _confinement(self, launch: Launch) -> list[str]:
         """Commands of util-linux that set the limits of node.yml, then become the NF.
 
         RLIMIT_DATA counts private memory only, so the packet region is free.
         There is no limit of pids: RLIMIT_NPROC counts all NFs of the user together.
         """
-        limits = ["prlimit", f"--data={self._config.nf.memory}", "--core=0"]
+        limits = ["prlimit", f"--data={self._config.nf.memory * launch.size}", "--core=0"]
         cpus = self._config.nf.cpus
         return limits if cpus is None else [*limits, "taskset", "--cpu-list", cpus]
 
@@ -104,11 +105,18 @@ class ProcessDriver:
         except OSError:
             return None
         for entry in environment:
-            name, _, value = entry.partition(b"=")
-            path = Path(os.fsdecode(value))
-            if name == b"ONVM_SOCKET" and path.parent.parent == self._nfs:
+            path = _socket(os.fsdecode(entry))
+            if path and path.parent.parent == self._nfs:
                 return path.parent.name
         return None
+
+
+def _socket(entry: str) -> Path | None:
+    """The socket that an entry of an environment names, the first where it names several."""
+    name, _, value = entry.partition("=")
+    if name == "ONVM_SOCKETS":
+        value = value.split(" ")[0].partition("=")[2]
+    return Path(value) if name in ("ONVM_SOCKET", "ONVM_SOCKETS") else None
 
 
 def _pids() -> list[int]:

@@ -6,7 +6,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from dataclasses import replace
 
-from onvm_runtime.chains import LabSpec
+from onvm_runtime.chains import LabSpec, scaled_with
 from onvm_runtime.manager.failure import NotFound
 
 Edit = Callable[[LabSpec], LabSpec]
@@ -15,13 +15,16 @@ _MARK = " (changed through the API)"
 
 
 def scale(service: str, replicas: int) -> Edit:
-    """Gives a service another number of replicas; the edit raises NotFound."""
+    """Gives a service, and those fused with it, as many replicas; the edit raises NotFound."""
 
     def edit(spec: LabSpec) -> LabSpec:
         if service not in spec.services:
             raise NotFound(f"there is no service {service}; there are: {_names(spec.services)}")
-        scaled = replace(spec.services[service], replicas=replicas)
-        return replace(spec, services={**spec.services, service: scaled})
+        scaled = {
+            name: replace(spec.services[name], replicas=replicas)
+            for name in scaled_with(spec, service)
+        }
+        return replace(spec, services={**spec.services, **scaled})
 
     return edit
 

@@ -11,9 +11,10 @@ from typing import Any
 from onvm_runtime.chains import Instance as Wanted
 from onvm_runtime.control import Control, DataplaneError
 from onvm_runtime.manager.config import NodeConfig
-from onvm_runtime.manager.driver import Driver, Handle, Launch
+from onvm_runtime.manager.driver import FUSED, Driver, Handle, Launch, Member
 from onvm_runtime.manager.failure import DriverError, Failed, NotFound
 from onvm_runtime.manager.instance import Instance
+from onvm_runtime.manager.joining import JoiningDriver
 
 # An NF handles messages in order, so its answer to this proves that it has read its
 # parameters.  That most NFs know no such question does not matter.
@@ -33,7 +34,7 @@ class Fleet:
 
     def __init__(self, config: NodeConfig, driver: Driver) -> None:
         self._config = config
-        self._driver = driver
+        self._driver = JoiningDriver(driver)
         self._orphans: dict[str, Handle] = {}
         self._refusals: dict[str, str] = {}
         self.instances: dict[str, Instance] = {}
@@ -53,21 +54,24 @@ class Fleet:
         except DriverError as error:
             log.error("%s; instances are adopted when they are started", error)
             running = {}
+        adopted = set()
         for instance in wanted:
             self.instances[instance.name] = self._make(instance)
-            if instance.name in running and instance.name not in stopped:
-                self.instances[instance.name].begin(running.pop(instance.name))
-        self._orphans = running
+            process = _process(instance)
+            if process in running and instance.name not in stopped:
+                self.instances[instance.name].begin(running[process])
+                adopted.add(process)
+        self._orphans = {name: handle for name, handle in running.items() if name not in adopted}
 
     async def restore(self, control: Control, stopped: Collection[str]) -> None:
         """Has the data plane expect every instance that shall run.  Raises DataplaneError."""
         # An earlier manager may have died while it removed NFs: their names come free first.
         status = await _status_when(control, lambda now: not _leaving(now))
         states = {nf["name"]: nf["state"] for nf in status["nfs"]}
-        for name, instance in self.instances.items():
-            if name in stopped:
-                continue
+        wanted = {name: one for name, one in self.instances.items() if name not in stopped}
+        for instance in wanted.values():
             await self._expect(control, instance.wanted)
+        for name, instance in wanted.items():
             if not instance.begun:
                 instance.begin()
             instance.report(states.get(name, "expected"))
@@ -96,15 +100,28 @@ class Fleet:
             if instance.begun:
                 instance.report("away")
 
-    async def add(self, control: Control, wanted: Wanted) -> Instance:
-        """Has an instance expected, and begins it.  Raises DataplaneError."""
-        await self._expect(control, wanted)
-        instance = self.instances.setdefault(wanted.name, self._make(wanted))
-        instance.begin()
-        return instance
+    async def add(self, control: Control, wanted: Collection[Wanted]) -> None:
+        """Has instances expected, then begins them.  Raises DataplaneError.
+
+        All first, then any: a process that several share finds the sockets of all.
+        """
+        for one in wanted:
+            self.instances.setdefault(one.name, self._make(one))
+            await self._expect(control, one)
+        for one in wanted:
+            self.instances[one.name].begin()
+
+    def mates(self, name: str) -> list[str]:
+        """The instances in the process of one, itself included.  Raises NotFound."""
+        process = _process(self[name].wanted)
+        return [n for n, one in self.instances.items() if _process(one.wanted) == process]
 
     async def halt(self, control: Control | None, name: str) -> None:
-        """Takes an instance out of the path, then ends it; it stays listed."""
+        """Takes an instance out of the path, then ends it; it stays listed.
+
+        Its process ends with the last of its instances, or with one after LEAVE_SECONDS: to
+        be done for all of `mates` at once.
+        """
         instance = self[name]
         await instance.retire()
         if control:
@@ -114,8 +131,10 @@ class Fleet:
     async def remove(self, control: Control | None, name: str) -> None:
         """Halts an instance and removes all traces of it.  Raises DriverError."""
         await self.halt(control, name)
+        process, others = _process(self[name].wanted), self.mates(name)
         del self.instances[name]
-        await self._driver.remove(name)
+        if others == [name]:
+            await self._driver.remove(process)
 
     async def reconfigure(self, control: Control, wanted: Wanted) -> None:
         """Gives an instance other parameters, without a packet lost.
@@ -134,12 +153,10 @@ class Fleet:
 
     async def logs(self, name: str, lines: int) -> str:
         """The last lines that an instance wrote.  Raises NotFound and DriverError."""
-        return await self._driver.logs(self[name].wanted.name, lines)
+        return await self._driver.logs(_process(self[name].wanted), lines)
 
     def _make(self, wanted: Wanted) -> Instance:
-        directory = self._config.directories.run / "nf" / wanted.name
-        launch = Launch(wanted.name, wanted.service, wanted.nf, directory)
-        return Instance(wanted, launch, self._driver)
+        return Instance(wanted, launch(wanted, self._config), self._driver)
 
     async def _expect(self, control: Control, wanted: Wanted) -> None:
         await control.request(
@@ -151,6 +168,7 @@ class Fleet:
             uid=self._config.nf.user,
             gid=self._config.nf.user,
             dedicated=self._config.nf.dedicated,
+            **({"group": wanted.group} if wanted.group else {}),
         )
 
     async def _end_orphans(self) -> None:
@@ -162,6 +180,20 @@ class Fleet:
                 await self._driver.remove(name)
             except DriverError as error:
                 log.error("%s", error)
+
+
+def launch(wanted: Wanted, config: NodeConfig) -> Launch:
+    """How the process of an instance is started; the same for all that share it."""
+    nfs = config.directories.run / "nf"
+    if not wanted.fused:
+        return Launch(wanted.name, wanted.service, wanted.nf, nfs / wanted.name)
+    members = tuple(Member(name, nf, nfs / name) for name, nf in wanted.fused)
+    return Launch(wanted.group, FUSED, FUSED, nfs / wanted.group, members)
+
+
+def _process(wanted: Wanted) -> str:
+    """The name of the launch that runs an instance."""
+    return wanted.group or wanted.name
 
 
 def _leaving(status: Status) -> bool:

@@ -206,7 +206,7 @@ class Instance:
 
     async def _last_lines(self) -> str:
         try:
-            lines = await self._driver.logs(self.wanted.name, LAST_LINES)
+            lines = await self._driver.logs(self._launch.instance, LAST_LINES)
         except DriverError as error:
             return f"({error})"
         return " / ".join(lines.splitlines())

@@ -81,11 +81,15 @@ class NfStatus(Model):
     reason    why it is in this state, where there is a reason
     last_end  how its process ended last
     pid       its process on the host
+    group     the NF that names the process which it shares with others, if it does
+    image     what the process runs: the NF's own program, or "fused"
     """
 
     name: str
     service: str
     nf: str
+    group: str | None
+    image: str
     state: str
     reason: str | None
     last_end: str | None

@@ -40,7 +40,6 @@ from onvm_runtime.manager import edits
 from onvm_runtime.manager.failure import Conflict, Failed, ManagerError, Unavailable
 from onvm_runtime.manager.fleet import Fleet
 from onvm_runtime.manager.in_force import InForce
-from onvm_runtime.manager.instance import Instance as Running
 from onvm_runtime.manager.ports import Ports
 from onvm_runtime.manager.state import Desired, StateFile
 
@@ -102,11 +101,14 @@ class Rollouts:
             return await self._roll(control, text, edits.source(self.desired.source))
 
     async def stop(self, control: Control, name: str) -> None:
-        """Stops an instance until `start`.  Raises NotFound, Conflict, NoSpace."""
+        """Stops an instance, and those fused with it, until `start`.
+
+        Raises NotFound, Conflict, NoSpace.
+        """
         with self._exclusively():
-            instance = self._fleet[name]
-            self._keep(replace(self.desired, stopped=self.desired.stopped | {name}))
-            await self._fleet.halt(control, instance.wanted.name)
+            names = self._fleet.mates(name)
+            self._keep(replace(self.desired, stopped=self.desired.stopped.union(names)))
+            await self._halt(control, names)
 
     async def start(self, control: Control, name: str) -> None:
         """Starts an instance at once; one that runs or starts is left alone.
@@ -114,23 +116,25 @@ class Rollouts:
         Raises NotFound, Conflict, NoSpace and Unavailable.
         """
         with self._exclusively():
-            instance = self._fleet[name]
-            self._keep(replace(self.desired, stopped=self.desired.stopped - {name}))
-            if instance.state not in ("starting", "running"):
-                await self._begin_anew(control, instance)
+            names = self._fleet.mates(name)
+            self._keep(replace(self.desired, stopped=self.desired.stopped.difference(names)))
+            if self._fleet[name].state not in ("starting", "running"):
+                await self._begin_anew(control, names)
 
     async def restart(self, control: Control, name: str) -> None:
         """Ends an instance's process and starts another.  Raises as `start` does."""
         with self._exclusively():
-            instance = self._fleet[name]
-            self._keep(replace(self.desired, stopped=self.desired.stopped - {name}))
-            await self._begin_anew(control, instance)
+            names = self._fleet.mates(name)
+            self._keep(replace(self.desired, stopped=self.desired.stopped.difference(names)))
+            await self._begin_anew(control, names)
 
-    async def _begin_anew(self, control: Control, instance: Running) -> None:
-        if instance.begun:
-            await self._fleet.halt(control, instance.wanted.name)
+    async def _begin_anew(self, control: Control, names: list[str]) -> None:
+        await self._halt(control, [name for name in names if self._fleet[name].begun])
         with _explained(control):
-            await self._fleet.add(control, instance.wanted)
+            await self._fleet.add(control, [self._fleet[name].wanted for name in names])
+
+    async def _halt(self, control: Control, names: list[str]) -> None:
+        await asyncio.gather(*(self._fleet.halt(control, name) for name in names))
 
     async def _roll(self, control: Control, text: str, source: str) -> Outcome:
         began = time.monotonic()
@@ -171,10 +175,10 @@ class Rollouts:
 
     async def _switch(self, control: Control, old: Desired, new: Desired, steps: Steps) -> None:
         async with AsyncExitStack() as undo:
-            for wanted in steps.new:
-                undo.push_async_callback(self._remove, control, wanted.name)
-                await self._fleet.add(control, wanted)
-            await self._until_running([wanted.name for wanted in steps.new])
+            started = [wanted.name for wanted in steps.new]
+            undo.push_async_callback(self._remove_all, control, started)
+            await self._fleet.add(control, steps.new)
+            await self._until_running(started)
             for wanted, before in steps.changed:
                 undo.push_async_callback(self._reconfigure_back, control, before)
                 await self._fleet.reconfigure(control, wanted)
@@ -201,8 +205,11 @@ class Rollouts:
         drained = await self._in_force.drain(DRAIN_SECONDS)
         if not drained:
             log.warning("chains %s still have packets on their way", self._in_force.draining)
-        await asyncio.gather(*(self._remove(control, name) for name in steps.gone))
+        await self._remove_all(control, steps.gone)
         return drained
+
+    async def _remove_all(self, control: Control, names: list[str]) -> None:
+        await asyncio.gather(*(self._remove(control, name) for name in names))
 
     async def _remove(self, control: Control, name: str) -> None:
         try:

@@ -10,6 +10,7 @@ from typing import Any
 from onvm_runtime.chains import Plan
 from onvm_runtime.control import DataplaneError
 from onvm_runtime.manager import models
+from onvm_runtime.manager.driver import FUSED
 from onvm_runtime.manager.failure import Unavailable
 from onvm_runtime.manager.instance import Instance
 from onvm_runtime.manager.node import Node
@@ -57,6 +58,8 @@ def nf(instance: Instance) -> models.NfStatus:
         name=instance.wanted.name,
         service=instance.wanted.service,
         nf=instance.wanted.nf,
+        group=instance.wanted.group or None,
+        image=FUSED if instance.wanted.group else instance.wanted.nf,
         state=instance.state,
         reason=instance.reason,
         last_end=instance.last_end,

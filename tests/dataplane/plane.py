@@ -107,6 +107,23 @@ class Plane:
         )
         return self.nfs[name]
 
+    def start_fused(self, group: str, members: dict[str, str], **wishes: dict[str, Any]) -> Any:
+        """Starts one process for NFs (name to NF); `wishes` by name; waits until all run.
+
+        Each NF's service is its name up to the last dash.
+        """
+        for name in members:
+            service = name.rpartition("-")[0]
+            self.expect(name, service, group=group, **wishes.get(service, {}))
+        sockets = [f"{nf}={self.run_dir}/nf/{name}/nf.sock" for name, nf in members.items()]
+        log = (self.run_dir / f"{group}.log").open("ab")
+        environment = {"ONVM_SOCKETS": " ".join(sockets)}
+        process = subprocess.Popen([nf_program("fused")], env=environment, stdout=log, stderr=log)
+        self.nfs[group] = process
+        for name in members:
+            eventually(lambda name=name: self.nf_state(name) == "running", f"{name} runs")
+        return process
+
     def start_nf(
         self, name: str, program: Path | str = "forward", service: str = "", **wishes: Any
     ) -> subprocess.Popen[bytes]:

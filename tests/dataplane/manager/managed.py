@@ -64,6 +64,8 @@ class Managed:
             place.mkdir(parents=True)
             shutil.copy(entry, place)
             shutil.copy(nf_program(place.name), place)
+        (catalogue / "fused").mkdir()
+        shutil.copy(nf_program("fused"), catalogue / "fused")
 
     def start(self) -> None:
         """Starts the manager and waits until it answers."""

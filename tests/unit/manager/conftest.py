@@ -55,6 +55,7 @@ class FakeDriver:
         self.plane = plane
         self.handles: dict[str, FakeHandle] = {}
         self.starts: list[str] = []
+        self.launches: list[Launch] = []
         self.removed: list[str] = []
         self.mute: set[str] = set()
         self.error: str | None = None
@@ -65,11 +66,12 @@ class FakeDriver:
 
     async def start(self, launch: Launch) -> Handle:
         self.starts.append(launch.instance)
+        self.launches.append(launch)
         if self.error:
             raise DriverError(self.error)
         self.handles[launch.instance] = FakeHandle(1000 + len(self.starts))
-        if launch.instance not in self.mute:
-            asyncio.get_running_loop().call_soon(self.plane.nf, launch.instance, "running")
+        for name in launch.directories().keys() - self.mute:
+            asyncio.get_running_loop().call_soon(self.plane.nf, name, "running")
         return self.handles[launch.instance]
 
     async def remove(self, instance: str) -> None:
