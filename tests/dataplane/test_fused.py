@@ -38,7 +38,7 @@ def start_fused(plane: Plane) -> None:
 
 def counted(plane: Plane) -> dict[str, Any]:
     """All counters that do not depend on how packets fell into bursts."""
-    node = plane.counters().counters
+    node = plane.counters()
     chain = node.chain[1]
     found: dict[str, Any] = {
         "chain": (getattr(chain, "in").packets, chain.out.bytes, chain.dropped),
@@ -64,7 +64,7 @@ def observe(plane: Plane, start: Callable[[Plane], None], tmp_path: Path) -> Any
     plane.request("port.add", name="out", kind="pcap", transmit=str(out))
     plane.plan([{**CHAIN, "path": PATH}], default_chain=1)
     plane.request("port.add", name="in", kind="pcap", receive=str(tmp_path / "in.pcap"))
-    chain = plane.counters().counters.chain[1]
+    chain = plane.counters().chain[1]
     eventually(lambda: chain.out.packets + chain.dropped == FRAMES, "all is through")
     counts = counted(plane)
     reply = plane.request("nf.query", name="count-1", request={"query": "flows", "top": FRAMES})
