@@ -64,6 +64,11 @@ def problems(spec: LabSpec) -> Iterator[tuple[str, str]]:
 
 
 def _member_problems(spec: LabSpec, first: str, name: str) -> Iterator[tuple[str, str]]:
+    if spec.services[name].placement != spec.services[first].placement:
+        yield (
+            f"services.{name}.placement",
+            f"differs from that of {first!r}, with which it is fused: give both the same",
+        )
     wanted, has = spec.services[first].replicas, spec.services[name].replicas
     if has != wanted:
         yield (

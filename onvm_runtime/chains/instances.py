@@ -31,4 +31,14 @@ def _instance(
     if group:
         name = f"{name}.{group.tag}"
         fused = tuple((f"{each}-{n}.{group.tag}", services[each].nf) for each in group.services)
-    return Instance(name, service.name, service.nf, service.parameters, service.branches, fused)
+    together = [services[each] for each in group.services] if group else [service]
+    return Instance(
+        name,
+        service.name,
+        service.nf,
+        service.parameters,
+        service.branches,
+        fused,
+        together[0].placement,
+        sum(each.cpu_weight for each in together),
+    )

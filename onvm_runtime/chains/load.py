@@ -9,6 +9,7 @@ from onvm_runtime.chains import limits, match_rules, node_rules, rules, values
 from onvm_runtime.chains.catalogue import Catalogue
 from onvm_runtime.chains.document import Fields, Node, Problems, parse, write
 from onvm_runtime.chains.spec import (
+    CPU_WEIGHT,
     Chain,
     Egress,
     Exit,
@@ -16,13 +17,14 @@ from onvm_runtime.chains.spec import (
     LabSpec,
     LinkEnd,
     Match,
+    Placement,
     Places,
     Service,
     Version,
 )
 
 _LAB_KEYS = ("services", "links", "chains", "default")
-_SERVICE_KEYS = ("nf", "replicas", "parameters", "to", "fuse")
+_SERVICE_KEYS = ("nf", "replicas", "parameters", "to", "fuse", "placement", "cpu_weight")
 _CHAIN_KEYS = (
     "name", "match", "priority", "path", "egress", "bidirectional", "lanes", "backup", "returns",
     "way_back", "also",
@@ -109,7 +111,17 @@ def _service(name: str, node: Node, problems: Problems) -> Service:
         parameters=_parameters(fields.entries("parameters")),
         branches=fields.each("to", values.text, ""),
         fuse=fields.take("fuse", values.boolean, False),
+        placement=_placement(fields),
+        cpu_weight=fields.take("cpu_weight", values.integer(1, limits.CPU_WEIGHT), CPU_WEIGHT),
     )
+
+
+def _placement(fields: Fields) -> Placement | None:
+    """A word, or CPUs: as a list, or as text."""
+    node = fields.node("placement")
+    if node is not None and isinstance(node.content, list):
+        return fields.each("placement", values.integer(0, limits.CPU), 0)
+    return fields.take("placement", values.placement, None)
 
 
 def _parameters(entries: dict[str, Node]) -> dict[str, Json]:

@@ -11,6 +11,9 @@ from typing import TypeAlias
 Json: TypeAlias = "bool | int | float | str | list[Json] | dict[str, Json] | None"
 Network: TypeAlias = IPv4Network | IPv6Network
 PortRange: TypeAlias = tuple[int, int]
+Placement: TypeAlias = str | tuple[int, ...]  # "auto", "shared", or CPUs
+
+CPU_WEIGHT = 100
 
 
 @dataclass(frozen=True)
@@ -23,6 +26,8 @@ class Service:
     parameters: Mapping[str, Json] = field(default_factory=dict)
     branches: tuple[str, ...] = ()
     fuse: bool = False
+    placement: Placement | None = None
+    cpu_weight: int = CPU_WEIGHT
 
     def to_json(self) -> dict[str, Json]:
         """The service under the keys of a chains file, without its name."""
@@ -32,7 +37,18 @@ class Service:
             "parameters": dict(self.parameters),
             "to": list(self.branches),
         }
-        return {**service, "fuse": True} if self.fuse else service
+        if self.fuse:
+            service["fuse"] = True
+        if self.placement is not None:
+            service["placement"] = placement_json(self.placement)
+        if self.cpu_weight != CPU_WEIGHT:
+            service["cpu_weight"] = self.cpu_weight
+        return service
+
+
+def placement_json(placement: Placement) -> Json:
+    """A placement as a chains file has it."""
+    return placement if isinstance(placement, str) else list(placement)
 
 
 @dataclass(frozen=True)
@@ -40,7 +56,8 @@ class Instance:
     """One NF that shall run.
 
     `fused` holds (name, NF) of all that run in its process, itself included; it is empty
-    where the process is its own.
+    where the process is its own.  `placement` None: as the node places NFs.  `cpu_weight` is
+    of the process.
     """
 
     name: str
@@ -49,6 +66,8 @@ class Instance:
     parameters: Mapping[str, Json]
     branches: tuple[str, ...]
     fused: tuple[tuple[str, str], ...] = ()
+    placement: Placement | None = None
+    cpu_weight: int = CPU_WEIGHT
 
     @property
     def group(self) -> str:

@@ -11,9 +11,10 @@ import re
 from collections.abc import Callable, Mapping
 from ipaddress import IPv4Address, IPv4Interface, ip_address, ip_network
 
+from onvm_runtime.chains import limits
 from onvm_runtime.chains.document import Content
 from onvm_runtime.chains.problem import suggest
-from onvm_runtime.chains.spec import Network, PortRange
+from onvm_runtime.chains.spec import Network, Placement, PortRange
 
 # IANA protocol numbers (https://www.iana.org/assignments/protocol-numbers)
 PROTOCOLS: Mapping[str, int] = {"icmp": 1, "tcp": 6, "udp": 17, "icmpv6": 58, "sctp": 132}
@@ -26,6 +27,7 @@ ENCAPSULATIONS = ("nsh", "vxlan-gpe", "vlan")
 
 _NAME = re.compile(r"[a-z0-9]([a-z0-9_-]*[a-z0-9])?")
 _MAC = re.compile(r"[0-9a-f]{2}(:[0-9a-f]{2}){5}")
+_CPUS = re.compile(r"\d{1,4}(-\d{1,4})?(,\d{1,4}(-\d{1,4})?)*")
 _RANGE = re.compile(r"([0-9]{1,5})-([0-9]{1,5})")
 
 
@@ -143,6 +145,31 @@ def address(content: Content) -> str:
         return str(IPv4Address(text(content)))
     except ValueError:
         raise ValueError("must be an IPv4 address, such as 198.18.0.254") from None
+
+
+def cpus(value: str) -> tuple[int, ...]:
+    """The CPUs of a list such as 1 or 0,2-3, in order."""
+    if not _CPUS.fullmatch(value):
+        raise ValueError("must be a list of CPUs, such as 1 or 0,2-3")
+    found: set[int] = set()
+    for part in value.split(","):
+        first, _, last = part.partition("-")
+        found.update(range(int(first), int(last or first) + 1))
+    if not found or max(found) > limits.CPU:
+        raise ValueError(f"must be a list of CPUs, each from 0 to {limits.CPU}")
+    return tuple(sorted(found))
+
+
+def placement(content: Content) -> Placement:
+    """auto, shared, or a list of CPUs as text."""
+    if content in ("auto", "shared"):
+        return str(content)
+    if isinstance(content, int) and not isinstance(content, bool):
+        return cpus(str(content))
+    try:
+        return cpus(text(content))
+    except ValueError:
+        raise ValueError("must be auto, shared, or CPUs such as 2 or 2-3,6") from None
 
 
 def _range(content: Content) -> PortRange:
