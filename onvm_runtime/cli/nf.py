@@ -11,9 +11,11 @@ import typer
 from rich.console import RenderableType
 from rich.text import Text
 
+from onvm_runtime.chains.spec import CPU_WEIGHT
 from onvm_runtime.cli.chain import applied
 from onvm_runtime.cli.session import AsJson, begin
 from onvm_runtime.cli.table import duration, table
+from onvm_runtime.manager.placement import cpu_list
 
 app = typer.Typer(no_args_is_help=True)
 
@@ -117,7 +119,7 @@ def _catalogue(answer: Any) -> RenderableType:
 def draw(nfs: Any) -> RenderableType:
     """The table of NFs."""
     return table(
-        ("NF", "SERVICE", "RUNS", "STATE", "#FOR", "#PID", "#RESTARTS", "WITH", "REASON"),
+        ("NF", "SERVICE", "RUNS", "STATE", "#FOR", "#PID", "CPU", "#RESTARTS", "WITH", "REASON"),
         map(_row, nfs),
     )
 
@@ -130,7 +132,16 @@ def _row(nf: Mapping[str, Any]) -> tuple[object, ...]:
         nf["state"],
         duration(nf["seconds"]),
         str(nf["pid"] or ""),
+        _cpus(nf),
         nf["restarts"],
         nf["group"] or "",
         nf["reason"] or nf["last_end"],
     )
+
+
+def _cpus(nf: Mapping[str, Any]) -> str:
+    """Its CPUs, and what is unusual about them."""
+    notes = ["other socket"] if nf["remote"] else []
+    if nf["cpu_weight"] != CPU_WEIGHT:
+        notes.append(f"weight {nf['cpu_weight']}")
+    return ", ".join([cpu_list(nf["cpus"]), *notes])

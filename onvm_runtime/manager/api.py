@@ -192,19 +192,19 @@ def _add_nfs(api: FastAPI, node: Node) -> None:
     async def stop(instance: str) -> models.NfStatus:
         """Stops an instance until it is started again, also over a restart of the manager."""
         await node.rollouts.stop(await node.dataplane.ready(), instance)
-        return views.nf(node.fleet[instance])
+        return views.nf(node, node.fleet[instance])
 
     @api.post("/v1/nfs/{instance}/start")
     async def start(instance: str) -> models.NfStatus:
         """Starts an instance now, whatever pause it is in."""
         await node.rollouts.start(await node.dataplane.ready(), instance)
-        return views.nf(node.fleet[instance])
+        return views.nf(node, node.fleet[instance])
 
     @api.post("/v1/nfs/{instance}/restart")
     async def restart(instance: str) -> models.NfStatus:
         """Ends an instance and starts it anew."""
         await node.rollouts.restart(await node.dataplane.ready(), instance)
-        return views.nf(node.fleet[instance])
+        return views.nf(node, node.fleet[instance])
 
     @api.get("/v1/nfs/{instance}/logs")
     async def logs(

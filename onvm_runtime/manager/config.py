@@ -20,9 +20,9 @@ from pydantic import (
 )
 
 from onvm_runtime._control import lib
-from onvm_runtime.chains import Problem, SpecError
+from onvm_runtime.chains import Problem, SpecError, values
 from onvm_runtime.chains.document import Node, Problems, parse
-from onvm_runtime.chains.spec import Places
+from onvm_runtime.chains.spec import Placement, Places
 
 _WORKER_BUFFERS = 1024  # fewer are none for the queues of its ports
 _UNITS = {"": 1, "k": 1 << 10, "m": 1 << 20, "g": 1 << 30}
@@ -38,6 +38,14 @@ def _bytes(value: object) -> object:
 
 def _cpu_text(value: object) -> object:
     return str(value) if type(value) is int else value
+
+
+def _placement(value: object) -> Placement:
+    if isinstance(value, list):
+        value = ",".join(map(str, value))
+    if isinstance(value, (str, int)):
+        return values.placement(value)
+    raise ValueError("must be auto, shared, or CPUs such as 2 or 2-3,6")
 
 
 def _like(pattern: str, sentence: str) -> AfterValidator:
@@ -113,13 +121,17 @@ class DataplaneConfig(_Section):
 
 
 class NfConfig(_Section):
-    """Limits of every NF.  `memory` in bytes; `cpus` as a cpuset list, None: all."""
+    """Limits of every NF.  `memory` in bytes; `cpus` as a cpuset list, None: all.
+
+    `placement` is for services that name none (manager/placement.py).
+    """
 
     memory: Size = 64 << 20
     pids: Annotated[int, Field(ge=1)] = 16
     cpus: CpuSet | None = None
     user: Annotated[int, Field(ge=1, le=2**32 - 2)] = 65532
     dedicated: bool = False
+    placement: Annotated[Placement, BeforeValidator(_placement)] = "auto"
 
 
 class Directories(_Section):

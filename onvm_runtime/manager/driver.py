@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
+from onvm_runtime.chains.spec import CPU_WEIGHT
 from onvm_runtime.manager.config import NodeConfig
 
 FUSED = "fused"  # the program of all NFs of nf_images/, in the catalogue's directory
@@ -27,6 +28,7 @@ class Launch:
     """What a process needs to start: its names, and the directory of its socket.
 
     Where it runs several NFs, `instance` is the first of its `members`, and `nf` is FUSED.
+    `cpus` is a cpuset list, empty for no limit; `cpu_weight` as cgroup v2 has it.
     """
 
     instance: str
@@ -34,6 +36,8 @@ class Launch:
     nf: str
     directory: Path
     members: tuple[Member, ...] = ()
+    cpus: str = ""
+    cpu_weight: int = CPU_WEIGHT
 
     @property
     def size(self) -> int:
@@ -76,6 +80,15 @@ class Driver(Protocol):
 
     async def start(self, launch: Launch) -> Handle:
         """Starts an instance; raises DriverError and leaves nothing running."""
+
+    async def adjust(self, launch: Launch, pid: int) -> None:
+        """Gives a process that runs the CPUs and the weight of its launch.
+
+        Raises DriverError.
+        """
+
+    def weighs_by(self, instance: str) -> str:
+        """What a process's weight is enforced by: cgroup, or nice."""
 
     async def remove(self, instance: str) -> None:
         """Removes what an instance that has ended left behind, apart from logs of processes."""

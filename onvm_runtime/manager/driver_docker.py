@@ -14,6 +14,7 @@ from docker.models.containers import Container
 from docker.types import LogConfig, Mount, Ulimit
 
 from onvm_runtime.manager.config import NodeConfig
+from onvm_runtime.manager.cpu_shares import V1_SHARES
 from onvm_runtime.manager.docker_client import SECONDS, Docker
 from onvm_runtime.manager.driver import Handle, Launch
 from onvm_runtime.manager.failure import DriverError
@@ -92,6 +93,24 @@ class DockerDriver:
             raise DriverError(f"the container of {launch.instance} was removed") from error
         return ContainerHandle(self._api, container)
 
+    async def adjust(self, launch: Launch, pid: int) -> None:  # noqa: ARG002
+        """Gives a container that runs the CPUs and the weight of its launch."""
+
+        def update(client: DockerClient) -> None:
+            limits: dict[str, Any] = {"cpu_shares": _shares(launch)}
+            if launch.cpus:
+                limits["cpuset_cpus"] = launch.cpus
+            client.containers.get(self._name(launch.instance)).update(**limits)
+
+        try:
+            await self._api.call(f"cannot change the limits of {launch.instance}", update)
+        except NotFound as error:
+            raise DriverError(f"the container of {launch.instance} was removed") from error
+
+    def weighs_by(self, instance: str) -> str:  # noqa: ARG002
+        """A container has a cgroup."""
+        return "cgroup"
+
     async def remove(self, instance: str) -> None:
         """Removes the container of an instance, its log included."""
 
@@ -160,13 +179,19 @@ def _settings(config: NodeConfig, launch: Launch, image: str) -> dict[str, Any]:
         "mem_limit": config.nf.memory * launch.size,
         "memswap_limit": config.nf.memory * launch.size,
         "pids_limit": config.nf.pids,
-        "cpuset_cpus": config.nf.cpus,
+        "cpuset_cpus": launch.cpus or None,
+        "cpu_shares": _shares(launch),
         "labels": {
             LABEL_NODE: config.node,
             LABEL_INSTANCE: launch.instance,
             LABEL_SERVICE: launch.service,
         },
     }
+
+
+def _shares(launch: Launch) -> int:
+    """Docker's shares, from which it makes cpu.weight where there is cgroup v2."""
+    return max(2, launch.cpu_weight * V1_SHARES // 100)
 
 
 def _inside(launch: Launch) -> dict[str, str]:

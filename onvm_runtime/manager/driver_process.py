@@ -11,7 +11,9 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
+from onvm_runtime.chains.values import cpus as parse
 from onvm_runtime.manager.config import NodeConfig
+from onvm_runtime.manager.cpu_shares import CpuShares
 from onvm_runtime.manager.driver import Handle, Launch
 from onvm_runtime.manager.failure import DriverError
 from onvm_runtime.manager.logfile import tail
@@ -46,6 +48,7 @@ class ProcessDriver:
     def __init__(self, config: NodeConfig) -> None:
         self._config = config
         self._nfs = config.directories.run / "nf"
+        self._shares = CpuShares(config.node)
         self._logs = config.directories.log / "nf"
 
     async def running(self) -> dict[str, Handle]:
@@ -74,10 +77,28 @@ class ProcessDriver:
             )
         except OSError as error:
             raise DriverError(f"cannot start {program}: {error.strerror}") from error
+        self._shares.set(launch.instance, process.pid, launch.cpu_weight)
         return ProcessHandle(process)
 
+    async def adjust(self, launch: Launch, pid: int) -> None:
+        """Gives a process that runs the CPUs and the weight of its launch."""
+        self._shares.set(launch.instance, pid, launch.cpu_weight)
+        try:
+            os.sched_setaffinity(pid, parse(launch.cpus) if launch.cpus else _all_cpus())
+        except ProcessLookupError:
+            return
+        except OSError as error:
+            raise DriverError(
+                f"cannot move {launch.instance} to CPUs {launch.cpus}: {error.strerror}"
+            ) from error
+
+    def weighs_by(self, instance: str) -> str:
+        """What a process's weight is enforced by: cgroup, or nice."""
+        return self._shares.by(instance)
+
     async def remove(self, instance: str) -> None:
-        """Leaves the log: nothing else is left of a process."""
+        """Leaves the log: no file else is left of a process."""
+        self._shares.forget(instance)
 
     async def logs(self, instance: str, lines: int) -> str:
         """The last lines that an instance wrote."""
@@ -93,8 +114,7 @@ class ProcessDriver:
         There is no limit of pids: RLIMIT_NPROC counts all NFs of the user together.
         """
         limits = ["prlimit", f"--data={self._config.nf.memory * launch.size}", "--core=0"]
-        cpus = self._config.nf.cpus
-        return limits if cpus is None else [*limits, "taskset", "--cpu-list", cpus]
+        return [*limits, "taskset", "--cpu-list", launch.cpus] if launch.cpus else limits
 
     def _instance_of(self, pid: int) -> str | None:
         """Which instance a process is; None when it is none of this node's."""
@@ -117,6 +137,10 @@ def _socket(entry: str) -> Path | None:
     if name == "ONVM_SOCKETS":
         value = value.split(" ")[0].partition("=")[2]
     return Path(value) if name in ("ONVM_SOCKET", "ONVM_SOCKETS") else None
+
+
+def _all_cpus() -> range:
+    return range(os.cpu_count() or 1)
 
 
 def _pids() -> list[int]:

@@ -6,6 +6,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Callable, Collection, Iterable
+from dataclasses import replace
 from typing import Any
 
 from onvm_runtime.chains import Instance as Wanted
@@ -15,6 +16,8 @@ from onvm_runtime.manager.driver import FUSED, Driver, Handle, Launch, Member
 from onvm_runtime.manager.failure import DriverError, Failed, NotFound
 from onvm_runtime.manager.instance import Instance
 from onvm_runtime.manager.joining import JoiningDriver
+from onvm_runtime.manager.placement import Place
+from onvm_runtime.manager.placing import Placing
 
 # An NF handles messages in order, so its answer to this proves that it has read its
 # parameters.  That most NFs know no such question does not matter.
@@ -34,7 +37,8 @@ class Fleet:
 
     def __init__(self, config: NodeConfig, driver: Driver) -> None:
         self._config = config
-        self._driver = JoiningDriver(driver)
+        self._driver = JoiningDriver(driver, self._complete)
+        self.placing = Placing(config)
         self._orphans: dict[str, Handle] = {}
         self._refusals: dict[str, str] = {}
         self.instances: dict[str, Instance] = {}
@@ -55,6 +59,8 @@ class Fleet:
             log.error("%s; instances are adopted when they are started", error)
             running = {}
         adopted = set()
+        for name, handle in running.items():
+            self.placing.adopt(name, handle.pid)
         for instance in wanted:
             self.instances[instance.name] = self._make(instance)
             process = _process(instance)
@@ -62,6 +68,7 @@ class Fleet:
                 self.instances[instance.name].begin(running[process])
                 adopted.add(process)
         self._orphans = {name: handle for name, handle in running.items() if name not in adopted}
+        await self._place()
 
     async def restore(self, control: Control, stopped: Collection[str]) -> None:
         """Has the data plane expect every instance that shall run.  Raises DataplaneError."""
@@ -107,6 +114,8 @@ class Fleet:
         """
         for one in wanted:
             self.instances.setdefault(one.name, self._make(one))
+        await self._place()
+        for one in wanted:
             await self._expect(control, one)
         for one in wanted:
             self.instances[one.name].begin()
@@ -133,6 +142,7 @@ class Fleet:
         await self.halt(control, name)
         process, others = _process(self[name].wanted), self.mates(name)
         del self.instances[name]
+        await self._place()
         if others == [name]:
             await self._driver.remove(process)
 
@@ -150,10 +160,42 @@ class Fleet:
             if wanted.name in self._refusals:
                 raise Failed(f"NF {wanted.name} refuses: {self._refusals[wanted.name]}")
         instance.renew(wanted)
+        await self._place()
 
     async def logs(self, name: str, lines: int) -> str:
         """The last lines that an instance wrote.  Raises NotFound and DriverError."""
         return await self._driver.logs(_process(self[name].wanted), lines)
+
+    def place(self, name: str) -> Place:
+        """Where an instance runs."""
+        return self.placing.places[_process(self[name].wanted)]
+
+    def weight(self, name: str) -> int:
+        """The weight of an instance's process."""
+        return self.placing.weight(_process(self[name].wanted))
+
+    def weighs_by(self, name: str) -> str:
+        """What an instance's weight is enforced by: cgroup, or nice."""
+        return self._driver.weighs_by(_process(self[name].wanted))
+
+    async def _place(self) -> None:
+        """Places all processes anew, and moves those that run elsewhere."""
+        changed = self.placing.renew(one.wanted for one in self.instances.values())
+        for one in list(self.instances.values()):
+            process = _process(one.wanted)
+            if process not in changed or not one.pid:
+                continue
+            changed.discard(process)
+            try:
+                await self._driver.adjust(launch(one.wanted, self._config), one.pid)
+            except DriverError as error:
+                log.error("%s", error)
+
+    def _complete(self, started: Launch) -> Launch:
+        name = started.instance
+        return replace(
+            started, cpus=self.placing.cpus(name), cpu_weight=self.placing.weight(name)
+        )
 
     def _make(self, wanted: Wanted) -> Instance:
         return Instance(wanted, launch(wanted, self._config), self._driver)
@@ -167,7 +209,7 @@ class Fleet:
             branches=list(wanted.branches),
             uid=self._config.nf.user,
             gid=self._config.nf.user,
-            dedicated=self._config.nf.dedicated,
+            dedicated=self.placing.polls(_process(wanted)),
             **({"group": wanted.group} if wanted.group else {}),
         )
 

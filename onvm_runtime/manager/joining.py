@@ -8,6 +8,7 @@ again, with all the others that do the same.
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable
 
 from onvm_runtime.manager.driver import Driver, Handle, Launch
 
@@ -39,8 +40,10 @@ class SharedHandle:
 class JoiningDriver:
     """A driver whose launches of one name are one process."""
 
-    def __init__(self, driver: Driver) -> None:
+    def __init__(self, driver: Driver, complete: Callable[[Launch], Launch]) -> None:
+        """`complete` adds to a launch what is known only when it starts: CPUs and weight."""
         self._driver = driver
+        self._complete = complete
         self._handles: dict[str, SharedHandle] = {}
         self._starting: dict[str, asyncio.Task[SharedHandle]] = {}
 
@@ -60,6 +63,14 @@ class JoiningDriver:
             self._starting[name] = asyncio.create_task(self._begin(launch))
         return await asyncio.shield(self._starting[name])
 
+    async def adjust(self, launch: Launch, pid: int) -> None:
+        """Gives a process the CPUs and the weight that it shall have now."""
+        await self._driver.adjust(self._complete(launch), pid)
+
+    def weighs_by(self, name: str) -> str:
+        """What a process's weight is enforced by: cgroup, or nice."""
+        return self._driver.weighs_by(name)
+
     async def remove(self, name: str) -> None:
         """Removes what a process that has ended left behind."""
         self._handles.pop(name, None)
@@ -71,7 +82,7 @@ class JoiningDriver:
 
     async def _begin(self, launch: Launch) -> SharedHandle:
         try:
-            handle = SharedHandle(await self._driver.start(launch))
+            handle = SharedHandle(await self._driver.start(self._complete(launch)))
             self._handles[launch.instance] = handle
             return handle
         finally:

@@ -83,6 +83,10 @@ class NfStatus(Model):
     pid       its process on the host
     group     the NF that names the process which it shares with others, if it does
     image     what the process runs: the NF's own program, or "fused"
+    cpus      where it may run; empty: anywhere
+    alone     nobody else is placed on its core
+    remote    it may run on another socket than the data plane
+    cpu_weight, weighed_by   its share of a busy CPU, enforced by cgroup or nice
     """
 
     name: str
@@ -90,6 +94,11 @@ class NfStatus(Model):
     nf: str
     group: str | None
     image: str
+    cpus: list[int]
+    alone: bool
+    remote: bool
+    cpu_weight: int
+    weighed_by: str
     state: str
     reason: str | None
     last_end: str | None

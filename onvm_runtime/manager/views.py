@@ -14,6 +14,7 @@ from onvm_runtime.manager.driver import FUSED
 from onvm_runtime.manager.failure import Unavailable
 from onvm_runtime.manager.instance import Instance
 from onvm_runtime.manager.node import Node
+from onvm_runtime.manager.placement import Place, cpu_list
 from onvm_runtime.manager.version import VERSION
 from onvm_runtime.telemetry.latency import ChainLatency, Latency
 from onvm_runtime.telemetry.prometheus import ManagerFacts, NfFacts
@@ -49,17 +50,23 @@ async def chains(node: Node) -> list[models.ChainStatus]:
 
 def nfs(node: Node) -> list[models.NfStatus]:
     """The instances."""
-    return [nf(instance) for instance in node.fleet.instances.values()]
+    return [nf(node, instance) for instance in node.fleet.instances.values()]
 
 
-def nf(instance: Instance) -> models.NfStatus:
+def nf(node: Node, instance: Instance) -> models.NfStatus:
     """One instance."""
+    place = node.fleet.place(instance.wanted.name)
     return models.NfStatus(
         name=instance.wanted.name,
         service=instance.wanted.service,
         nf=instance.wanted.nf,
         group=instance.wanted.group or None,
         image=FUSED if instance.wanted.group else instance.wanted.nf,
+        cpus=list(place.cpus),
+        alone=place.alone,
+        remote=place.remote,
+        cpu_weight=node.fleet.weight(instance.wanted.name),
+        weighed_by=node.fleet.weighs_by(instance.wanted.name),
         state=instance.state,
         reason=instance.reason,
         last_end=instance.last_end,
@@ -192,5 +199,14 @@ def _problems(node: Node) -> Iterable[str]:
     for name in node.in_force.withheld:
         yield f"chain {name} is not in force: it waits for a port"
     for instance in node.fleet.instances.values():
+        place = node.fleet.place(instance.wanted.name)
+        if node.config.nf.dedicated and not place.alone:
+            yield f"NF {instance.wanted.name} does not spin for work: {_not_alone(place)}"
         if instance.state in ("failed", "backoff"):
             yield f"NF {instance.wanted.name}: {instance.reason}"
+
+
+def _not_alone(place: Place) -> str:
+    if len(place.cpus) != 1:
+        return f"it may run on CPUs {cpu_list(place.cpus) or 'of all kinds'}"
+    return f"it shares the core of CPU {place.cpus[0]}; place fewer NFs, or fuse them"

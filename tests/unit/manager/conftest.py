@@ -56,6 +56,7 @@ class FakeDriver:
         self.handles: dict[str, FakeHandle] = {}
         self.starts: list[str] = []
         self.launches: list[Launch] = []
+        self.adjusted: list[tuple[Launch, int]] = []
         self.removed: list[str] = []
         self.mute: set[str] = set()
         self.error: str | None = None
@@ -73,6 +74,12 @@ class FakeDriver:
         for name in launch.directories().keys() - self.mute:
             asyncio.get_running_loop().call_soon(self.plane.nf, name, "running")
         return self.handles[launch.instance]
+
+    async def adjust(self, launch: Launch, pid: int) -> None:
+        self.adjusted.append((launch, pid))
+
+    def weighs_by(self, instance: str) -> str:  # noqa: ARG002
+        return "cgroup"
 
     async def remove(self, instance: str) -> None:
         self.removed.append(instance)
