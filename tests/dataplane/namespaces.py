@@ -54,10 +54,10 @@ class Namespace:
             self.ip("address", "add", address, "dev", interface)
         self.ip("link", "set", interface, "up")
 
-    def socket(self, family: int, kind: int) -> socket.socket:
+    def socket(self, family: int, kind: int, protocol: int = 0) -> socket.socket:
         """Opens a socket in it, for use from anywhere."""
         made: list[socket.socket | BaseException] = []
-        visitor = threading.Thread(target=self._visit, args=(family, kind, made))
+        visitor = threading.Thread(target=self._visit, args=(family, kind, protocol, made))
         visitor.start()
         visitor.join()
         if isinstance(made[0], BaseException):
@@ -65,14 +65,16 @@ class Namespace:
         made[0].settimeout(20)
         return made[0]
 
-    def _visit(self, family: int, kind: int, made: list[socket.socket | BaseException]) -> None:
+    def _visit(
+        self, family: int, kind: int, protocol: int, made: list[socket.socket | BaseException]
+    ) -> None:
         """Enters it with a thread that ends there."""
         try:
             libc = ctypes.CDLL(None, use_errno=True)
             with Path("/run/netns", self.name).open() as namespace:
                 if libc.setns(namespace.fileno(), CLONE_NEWNET) != 0:
                     raise OSError(ctypes.get_errno(), f"cannot enter {self.name}")
-            made.append(socket.socket(family, kind))
+            made.append(socket.socket(family, kind, protocol))
         except OSError as error:
             made.append(error)
 

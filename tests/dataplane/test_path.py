@@ -39,17 +39,23 @@ def sent_by(plane: Plane, port: str = "out") -> int:
 
 
 def run_capture(
-    plane: Plane, tmp_path: Path, frames: list[Any], path: list[str], **plan: Any
+    plane: Plane,
+    tmp_path: Path,
+    frames: list[Any],
+    path: list[str],
+    mtu: int = 1500,
+    **plan: Any,
 ) -> list[bytes]:
     """Sends the frames through a chain and returns what came out, in order."""
-    expected = write_capture(tmp_path / "in.pcap", frames)
-    plane.request("port.add", name="out", kind="pcap", transmit=str(tmp_path / "out.pcap"))
+    into, out = str(tmp_path / "in.pcap"), str(tmp_path / "out.pcap")
+    expected = write_capture(Path(into), frames)
+    plane.request("port.add", name="out", kind="pcap", transmit=out, mtu=mtu)
     plane.plan([{**CHAIN, "path": path}], default_chain=1, **plan)
-    plane.request("port.add", name="in", kind="pcap", receive=str(tmp_path / "in.pcap"))
+    plane.request("port.add", name="in", kind="pcap", receive=into, mtu=mtu)
     eventually(lambda: sent_by(plane) >= len(expected), f"{len(expected)} frames leave")
     plane.plan([])
     plane.request("port.remove", name="out")
-    return [bytes(f) for f in rdpcap(str(tmp_path / "out.pcap"))]
+    return [bytes(f) for f in rdpcap(out)]
 
 
 @pytest.mark.parametrize("hops", [0, 1, 3])

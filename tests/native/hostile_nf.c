@@ -10,6 +10,9 @@
  *   hoard          peeks and never frees: its input edges fill
  *   random=COUNT   posts COUNT descriptors, wild, stale, doubled or out of bounds,
  *                  to its home and output edges, says so, then swallows
+ *   runs=COUNT     makes COUNT runs of segments that are no packets out of what comes
+ *                  in: without an end, too long, doubled, contradictory, out of
+ *                  bounds; posts them home and on, says so, then swallows
  *   scribble       as random=100000, and writes wild heads and tails all the while
  *
  * It reads messages as an honest NF does (except to stall) and ends at STOP.
@@ -24,11 +27,19 @@
 
 #include "nf/session.h"
 
-enum mode { MODE_EXIT, MODE_STALL, MODE_SWALLOW, MODE_HOARD, MODE_RANDOM, MODE_SCRIBBLE };
+enum mode {
+    MODE_EXIT,
+    MODE_STALL,
+    MODE_SWALLOW,
+    MODE_HOARD,
+    MODE_RANDOM,
+    MODE_RUNS,
+    MODE_SCRIBBLE
+};
 
 struct hostile {
     enum mode mode;
-    uint64_t left;   /* descriptors still to post */
+    uint64_t left;   /* descriptors, or runs, still to post */
     uint64_t random; /* state of the generator */
     bool said;
     struct onvm_descriptor seen; /* the last that came by an input edge */
@@ -143,6 +154,71 @@ take_input(struct hostile *hostile, bool release)
     }
 }
 
+/* Makes what came in a run that is none. */
+static void
+spoil(struct hostile *hostile, struct onvm_descriptor *run, uint32_t count)
+{
+    uint32_t victim = (uint32_t)(draw(hostile) >> 32) % count;
+
+    for (uint32_t i = 0; i < count; i++) {
+        run[i].flow = run[0].flow;
+        run[i].path = run[0].path;
+        run[i].flags = i + 1 < count ? ONVM_FLAG_SEGMENT | ONVM_VERDICT_NEXT : ONVM_VERDICT_NEXT;
+    }
+    switch ((draw(hostile) >> 32) % 6) {
+    case 0: run[count - 1].flags |= ONVM_FLAG_SEGMENT; break;
+    case 1: run[victim].buffer = run[(victim + 1) % count].buffer; break;
+    case 2: run[victim].flow++; break;
+    case 3: run[victim].path ^= 1; break;
+    case 4: run[victim].length = (uint16_t)~0u; break;
+    default: run[victim].buffer = onvm_buffer(0xffffff, 0); break;
+    }
+}
+
+/* Posts a run as far as there is room for it. */
+static void
+post_run(struct output *output, const struct onvm_descriptor *run, uint32_t count)
+{
+    if (!output_is_open(output))
+        return;
+    count = onvm_producer_room(&output->producer, count);
+    for (uint32_t i = 0; i < count; i++)
+        onvm_producer_put(&output->producer, &run[i]);
+    onvm_producer_publish(&output->producer);
+    output_ring(output);
+}
+
+/* A burst of an input edge, in runs of 2 to 12. */
+static void
+spoil_input(struct hostile *hostile, struct onvm_consumer *consumer)
+{
+    struct attachment *attachment = &hostile->session.attachment;
+    struct onvm_descriptor run[12];
+    uint32_t ready = onvm_consumer_ready(consumer, ONVM_BURST), count;
+
+    for (uint32_t done = 0; done + 2 <= ready && hostile->left > 0; done += count) {
+        count = 2 + (uint32_t)(draw(hostile) >> 32) % 11;
+        if (count > ready - done)
+            count = ready - done;
+        for (uint32_t i = 0; i < count; i++)
+            run[i] = onvm_consumer_peek(consumer, done + i);
+        spoil(hostile, run, count);
+        post_run(hostile->left % 2 ? &attachment->home[0] : &attachment->output[0], run,
+                 count);
+        hostile->left--;
+    }
+    onvm_consumer_release(consumer, ready);
+}
+
+static void
+post_runs(struct hostile *hostile)
+{
+    struct attachment *attachment = &hostile->session.attachment;
+
+    for (uint16_t i = 0; i < attachment->inputs; i++)
+        spoil_input(hostile, &attachment->input[attachment->input_slot[i]].consumer);
+}
+
 static void
 post_everywhere(struct hostile *hostile)
 {
@@ -167,8 +243,11 @@ say_done(struct hostile *hostile)
 static void
 misbehave(struct hostile *hostile)
 {
-    take_input(hostile, hostile->mode != MODE_HOARD);
-    if (hostile->left > 0)
+    if (hostile->mode == MODE_RUNS && hostile->left > 0)
+        post_runs(hostile);
+    else
+        take_input(hostile, hostile->mode != MODE_HOARD);
+    if (hostile->mode != MODE_RUNS && hostile->left > 0)
         post_everywhere(hostile);
     if (hostile->mode == MODE_SCRIBBLE)
         scribble(hostile);
@@ -194,13 +273,14 @@ run(struct hostile *hostile)
 static bool
 choose(struct hostile *hostile, const char *text)
 {
-    static const char *const names[] = {"exit", "stall", "swallow", "hoard", "random=", "scribble"};
+    static const char *const names[] = {"exit",    "stall", "swallow", "hoard",
+                                        "random=", "runs=", "scribble"};
 
     for (int mode = MODE_EXIT; mode <= MODE_SCRIBBLE; mode++) {
         if (strncmp(text, names[mode], strlen(names[mode])) != 0)
             continue;
         hostile->mode = (enum mode)mode;
-        if (mode == MODE_RANDOM)
+        if (mode == MODE_RANDOM || mode == MODE_RUNS)
             hostile->left = strtoull(text + strlen(names[mode]), NULL, 10);
         if (mode == MODE_SCRIBBLE)
             hostile->left = 100000;
@@ -231,7 +311,7 @@ main(int argc, char **argv)
 
     if (!path || !read_arguments(&hostile, argc, argv)) {
         fprintf(stderr, "usage: ONVM_SOCKET=… hostile_nf [--seed N] "
-                        "exit|stall|swallow|hoard|random=COUNT|scribble\n");
+                        "exit|stall|swallow|hoard|random=COUNT|runs=COUNT|scribble\n");
         return 64;
     }
     while (session_attach(&hostile.session, path) == SESSION_LOST)

@@ -4,7 +4,7 @@
 
 #include "worker.h"
 
-#define L2_HEADER 18 /* Ethernet and one VLAN tag, beside the MTU */
+#define L2_HEADER 18u /* Ethernet and one VLAN tag, beside the MTU */
 #define SHORTEST_FRAME 14
 
 void
@@ -31,12 +31,12 @@ egress_frame(struct worker *worker, uint8_t id, uint16_t chain, struct rte_mbuf 
         worker_drop(worker, chain, frame, ONVM_DROP_port_unknown);
         return;
     }
-    if (frame->data_len > queue->port->mtu + L2_HEADER) {
+    if (frame->pkt_len > queue->port->mtu + L2_HEADER) {
         worker_drop(worker, chain, frame, ONVM_DROP_oversize);
         return;
     }
     ONVM_COUNT(out->packets, 1);
-    ONVM_COUNT(out->bytes, frame->data_len);
+    ONVM_COUNT(out->bytes, frame->pkt_len);
     batch->frames[batch->count++] = frame;
     if (batch->count == ONVM_BURST) {
         queue->port->ops->transmit(queue, batch->frames, batch->count);
@@ -53,11 +53,11 @@ within_buffer(const struct worker *worker, const struct onvm_descriptor *descrip
 
 /* Makes the mbuf say what the descriptor says; a device's notes of its reception are void. */
 static void
-describe_frame(struct rte_mbuf *frame, const struct onvm_descriptor *descriptor)
+describe_frame(struct rte_mbuf *frame, const struct onvm_descriptor *descriptor, uint32_t length)
 {
     frame->data_off = descriptor->offset;
     frame->data_len = descriptor->length;
-    frame->pkt_len = descriptor->length;
+    frame->pkt_len = length;
     frame->ol_flags = RTE_MBUF_F_EXTERNAL;
 }
 
@@ -99,16 +99,14 @@ refuse_verdict(struct worker *worker, uint16_t nf, uint16_t chain, struct rte_mb
     worker_drop(worker, chain, frame, reason);
 }
 
-/* Carries out the verdict on a buffer that is ours again. */
+/* Carries out the verdict on a packet that is ours again, of `length` bytes in all. */
 static void
-obey(struct worker *worker, uint16_t nf, uint16_t chain, const struct onvm_descriptor *descriptor)
+obey(struct worker *worker, uint16_t nf, uint16_t chain, struct rte_mbuf *frame,
+     const struct onvm_descriptor *descriptor, uint32_t length)
 {
-    struct rte_mbuf *frame = worker->region->mbuf[onvm_buffer_index(descriptor->buffer)];
     unsigned verdict = descriptor->flags & ONVM_FLAG_VERDICT;
 
-    if (descriptor->flags & ONVM_FLAG_SEGMENT) {
-        refuse_verdict(worker, nf, chain, frame, ONVM_DROP_bad_verdict);
-    } else if (verdict == ONVM_VERDICT_DROP) {
+    if (verdict == ONVM_VERDICT_DROP) {
         if (descriptor->hop < ONVM_DROP_REASON_COUNT)
             worker_drop(worker, chain, frame, descriptor->hop);
         else
@@ -116,18 +114,20 @@ obey(struct worker *worker, uint16_t nf, uint16_t chain, const struct onvm_descr
     } else if (!within_buffer(worker, descriptor)) {
         refuse_verdict(worker, nf, chain, frame, ONVM_DROP_bad_bounds);
     } else if (verdict == ONVM_VERDICT_NEXT) {
-        describe_frame(frame, descriptor);
+        describe_frame(frame, descriptor, length);
         leave_chain(worker, chain, frame, descriptor);
     } else if (verdict == ONVM_VERDICT_OUT && descriptor->hop < ONVM_MAX_PORTS) {
-        describe_frame(frame, descriptor);
+        describe_frame(frame, descriptor, length);
         egress_frame(worker, descriptor->hop, chain, frame);
     } else {
         refuse_verdict(worker, nf, chain, frame, ONVM_DROP_bad_verdict);
     }
 }
 
-static void
-receive_descriptor(struct worker *worker, uint16_t nf, const struct onvm_descriptor *descriptor)
+/* The mbuf of a buffer that is ours again, and its chain; NULL: counted as a fault. */
+static inline struct rte_mbuf *
+take_back(struct worker *worker, uint16_t nf, const struct onvm_descriptor *descriptor,
+          uint16_t *chain)
 {
     enum onvm_drop_reason reason;
     const struct ledger_entry *entry = ledger_take_back(&worker->ledger, descriptor->buffer,
@@ -136,10 +136,117 @@ receive_descriptor(struct worker *worker, uint16_t nf, const struct onvm_descrip
     if (entry == NULL) {
         count_fault(worker, nf);
         ONVM_COUNT(worker->counters->dropped[reason], 1);
-        return;
+        return NULL;
     }
+    *chain = entry->chain;
     worker->path[entry->chain].in_flight--;
-    obey(worker, nf, entry->chain, descriptor);
+    return worker->region->mbuf[onvm_buffer_index(descriptor->buffer)];
+}
+
+static void
+receive_descriptor(struct worker *worker, uint16_t nf, const struct onvm_descriptor *descriptor)
+{
+    uint16_t chain;
+    struct rte_mbuf *frame = take_back(worker, nf, descriptor, &chain);
+
+    if (frame != NULL)
+        obey(worker, nf, chain, frame, descriptor, descriptor->length);
+}
+
+/* The buffers of a run that are ours again, as far as they are. */
+struct returned_run {
+    struct rte_mbuf *first, *last; /* chained, without those that are empty */
+    uint32_t taken;
+    uint32_t length;
+    uint16_t chain;
+    bool one_chain;
+    bool in_bounds;
+};
+
+static void
+append_segment(struct returned_run *run, struct rte_mbuf *segment)
+{
+    if (run->first == NULL) {
+        run->first = segment;
+    } else {
+        run->last->next = segment;
+        run->first->nb_segs++;
+    }
+    run->last = segment;
+}
+
+static void
+return_segment(struct worker *worker, uint16_t nf, const struct onvm_descriptor *descriptor,
+               struct returned_run *run)
+{
+    uint16_t chain;
+    struct rte_mbuf *segment = take_back(worker, nf, descriptor, &chain);
+
+    if (segment == NULL)
+        return;
+    if (run->taken++ == 0)
+        run->chain = chain;
+    run->one_chain &= chain == run->chain;
+    run->in_bounds &= onvm_segment_within(descriptor, worker->region->layout.stride);
+    run->length += descriptor->length;
+    describe_frame(segment, descriptor, descriptor->length);
+    if (descriptor->length == 0 && run->first != NULL)
+        rte_pktmbuf_free_seg(segment); /* emptied by an NF; devices do not send such */
+    else
+        append_segment(run, segment);
+}
+
+/* Takes back a packet of several segments; of what is no packet, all that is ours ends. */
+static void
+receive_run(struct worker *worker, uint16_t nf, const struct onvm_descriptor *descriptors,
+            uint32_t count, bool whole)
+{
+    struct returned_run run = {.one_chain = true, .in_bounds = true};
+
+    for (uint32_t k = 0; k < count; k++)
+        return_segment(worker, nf, &descriptors[k], &run);
+    if (run.taken == 0)
+        return;
+    if (!whole || run.taken < count || !run.one_chain || !onvm_run_agrees(descriptors, count))
+        refuse_verdict(worker, nf, run.chain, run.first, ONVM_DROP_bad_run);
+    else if (!run.in_bounds)
+        refuse_verdict(worker, nf, run.chain, run.first, ONVM_DROP_bad_bounds);
+    else
+        obey(worker, nf, run.chain, run.first, &descriptors[0], run.length);
+}
+
+/* Receives a burst with packets of several segments; returns the descriptors taken. */
+static uint32_t
+receive_runs(struct worker *worker, struct inlet *inlet, uint32_t count)
+{
+    struct onvm_descriptor run[ONVM_MAX_SEGMENTS];
+    uint32_t done = 0, next;
+    bool whole;
+
+    while (done < count) {
+        next = onvm_consumer_peek_run(&inlet->consumer, done, run, &whole);
+        if (next == 0 || done + next > count)
+            break;
+        if (run[0].flags & ONVM_FLAG_SAMPLED)
+            latency_record(&worker->latency, worker->region, &worker->ledger, run, 1);
+        if (whole && next == 1)
+            receive_descriptor(worker, inlet->nf, &run[0]);
+        else
+            receive_run(worker, inlet->nf, run, next, whole);
+        done += next;
+    }
+    return done;
+}
+
+static uint32_t
+receive_all(struct worker *worker, uint16_t nf, const struct onvm_descriptor *descriptors,
+            uint32_t count, uint8_t flags)
+{
+    if (flags & ONVM_FLAG_SAMPLED)
+        latency_record(&worker->latency, worker->region, &worker->ledger, descriptors, count);
+    for (uint32_t i = 0; i < count; i++)
+        receive_descriptor(worker, nf, &descriptors[i]);
+    return count;
 }
 
 static void
@@ -167,10 +274,9 @@ egress_inlet(struct worker *worker, struct inlet *inlet)
         prefetch(worker, &descriptors[i]);
         flags |= descriptors[i].flags;
     }
-    if (flags & ONVM_FLAG_SAMPLED)
-        latency_record(&worker->latency, worker->region, &worker->ledger, descriptors, count);
-    for (uint32_t i = 0; i < count; i++)
-        receive_descriptor(worker, inlet->nf, &descriptors[i]);
+    count = unlikely(flags & ONVM_FLAG_SEGMENT)
+                ? receive_runs(worker, inlet, count)
+                : receive_all(worker, inlet->nf, descriptors, count, flags);
     onvm_consumer_release(&inlet->consumer, count);
     ONVM_COUNT(worker->counters->nf[inlet->nf].returned, count);
     return count;

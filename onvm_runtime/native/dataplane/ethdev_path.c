@@ -6,30 +6,31 @@
 #include "checksum.h"
 #include "ethdev.h"
 #include "port_kinds.h"
+#include "reception.h"
 
-/* The drivers that strip VLAN tags unasked leave them in the mbuf. */
-static bool
-restore_vlan(struct rte_mbuf *frame)
+static unsigned
+finish_reception(const struct port_queue *queue, struct rte_mbuf *frame)
 {
-    uint8_t *start;
+    bool finished;
+    unsigned reason = reception_finish(frame, &finished);
 
-    if ((frame->ol_flags & RTE_MBUF_F_RX_VLAN_STRIPPED) == 0)
-        return true;
-    start = (uint8_t *)rte_pktmbuf_prepend(frame, VLAN_TAG);
-    if (start == NULL)
-        return false;
-    memmove(start, start + VLAN_TAG, FRAME_MACS);
-    frame_write_tag(start, RTE_ETHER_TYPE_VLAN, frame->vlan_tci);
-    return true;
+    if (finished)
+        ONVM_COUNT(queue->counters->rx_checksummed, 1);
+    return reason;
 }
 
 /* Makes a frame what port.h promises; ONVM_DROP_REASON_COUNT: it is, else why it cannot be. */
 static inline unsigned
 accept_frame(const struct port_queue *queue, struct rte_mbuf *frame)
 {
-    if (unlikely(frame->pkt_len < FRAME_HEADER))
+    if (unlikely(frame->data_len < FRAME_HEADER))
         return ONVM_DROP_runt;
-    if (unlikely(frame->nb_segs > 1 || !restore_vlan(frame) ||
+    if (unlikely((frame->ol_flags & RECEPTION_UNDONE) != 0)) {
+        unsigned reason = finish_reception(queue, frame);
+        if (reason != ONVM_DROP_REASON_COUNT)
+            return reason;
+    }
+    if (unlikely(frame->nb_segs > ONVM_MAX_SEGMENTS ||
                  frame->pkt_len > port_longest(queue->port)))
         return ONVM_DROP_oversize;
     return ONVM_DROP_REASON_COUNT;
@@ -50,7 +51,7 @@ accept_burst(struct port_queue *queue, struct rte_mbuf **frames, uint16_t count)
             rte_pktmbuf_free(frames[i]);
             continue;
         }
-        frames[i]->ol_flags = RTE_MBUF_F_EXTERNAL; /* some drivers clear it */
+        reception_forget(frames[i]);
         bytes += frames[i]->pkt_len;
         frames[accepted++] = frames[i];
     }

@@ -37,13 +37,13 @@ tally_add(struct worker *worker, struct tally *tally, uint16_t chain, uint32_t b
  * to look again and again at a full edge would slow down the one who empties it.
  */
 static struct outlet *
-touch(struct worker *worker, uint16_t nf)
+touch(struct worker *worker, uint16_t nf, uint32_t want)
 {
     struct outlet *outlet = &worker->outlet[nf];
 
     if (!outlet->touched) {
         outlet->touched = true;
-        outlet->room = onvm_producer_room(&outlet->producer, ONVM_BURST);
+        outlet->room = onvm_producer_room(&outlet->producer, want);
         worker->touched_list[worker->touched++] = nf;
     }
     return outlet;
@@ -75,6 +75,25 @@ entrance(const struct worker *worker, uint16_t service, const struct classificat
     return __atomic_load_n(&worker->entrance[service][place], __ATOMIC_RELAXED);
 }
 
+/* Takes the frame's buffers apart: each comes home, or is taken back, by itself. */
+static void
+hand_out_run(struct worker *worker, struct outlet *outlet, const struct port *port,
+             struct rte_mbuf *frame, const struct classification *result, uint8_t flags)
+{
+    struct rte_mbuf *next;
+
+    for (struct rte_mbuf *segment = frame; segment != NULL; segment = next) {
+        next = segment->next;
+        segment->next = NULL;
+        segment->nb_segs = 1;
+        hand_out(worker, outlet, port, segment, result,
+                 next != NULL ? flags | ONVM_FLAG_SEGMENT : flags);
+        flags = 0; /* only the first is a sample */
+        if (segment != frame)
+            ledger_mark_later(&worker->ledger, region_index(worker->region, segment));
+    }
+}
+
 static void
 enter_chain(struct worker *worker, const struct port *port, struct rte_mbuf *frame,
             const struct classification *result, uint8_t flags)
@@ -96,13 +115,16 @@ enter_chain(struct worker *worker, const struct port *port, struct rte_mbuf *fra
         worker_drop(worker, result->chain, frame, ONVM_DROP_no_instance);
         return;
     }
-    outlet = touch(worker, nf);
-    if (outlet->room == 0) {
+    outlet = touch(worker, nf, ONVM_BURST * port->segments);
+    if (outlet->room < frame->nb_segs) {
         worker_drop(worker, result->chain, frame, ONVM_DROP_edge_full);
         return;
     }
-    outlet->room--;
-    hand_out(worker, outlet, port, frame, result, flags);
+    outlet->room -= frame->nb_segs;
+    if (unlikely(frame->nb_segs > 1))
+        hand_out_run(worker, outlet, port, frame, result, flags);
+    else
+        hand_out(worker, outlet, port, frame, result, flags);
 }
 
 static void
@@ -147,7 +169,7 @@ ingress_queue(struct worker *worker, struct port_queue *queue)
             worker_drop(worker, 0, frames[i], results[i].reason);
             continue;
         }
-        tally_add(worker, &tally, results[i].chain, frames[i]->data_len);
+        tally_add(worker, &tally, results[i].chain, frames[i]->pkt_len);
         enter_chain(worker, port, frames[i], &results[i],
                     sampled >> i & 1 ? ONVM_FLAG_SAMPLED : 0);
     }

@@ -9,6 +9,9 @@
  *   out   -> home         ledger_take_back: a descriptor came home and agrees in
  *                         index and generation
  *
+ * A packet of several segments is several buffers, each by itself in the ledger; the
+ * later ones are marked, so that a packet that is lost on the way counts once.
+ *
  * Prohibited: home -> home (the descriptor is a copy or an invention; it is
  * refused and counted), and freeing a buffer that is out.  Only its worker writes
  * the ledger; the lease sweep reads it from the control thread and asks the
@@ -25,10 +28,16 @@
 #include "../protocol/drop_reasons.h"
 #include "failure.h"
 
+enum ledger_state {
+    LEDGER_HOME = 0,
+    LEDGER_OUT = 1,
+    LEDGER_OUT_LATER = 2, /* out, and not a packet's first segment */
+};
+
 /* Eight bytes, so that the sweep can read one whole while the worker writes it. */
 struct __attribute__((aligned(8))) ledger_entry {
     uint8_t generation;
-    uint8_t out;
+    uint8_t out; /* a ledger_state */
     uint16_t chain;
     uint32_t since; /* milliseconds of the worker's clock when it went out */
 };
@@ -49,10 +58,28 @@ ledger_hand_out(struct ledger *ledger, uint32_t index, uint16_t chain, uint32_t 
 {
     struct ledger_entry *entry = &ledger->entry[index - ledger->first];
 
-    *entry = (struct ledger_entry){
-        .generation = (uint8_t)(entry->generation + 1), .out = 1, .chain = chain, .since = now};
+    *entry = (struct ledger_entry){.generation = (uint8_t)(entry->generation + 1),
+                                   .out = LEDGER_OUT,
+                                   .chain = chain,
+                                   .since = now};
     ledger->out++;
     return onvm_buffer(index, entry->generation);
+}
+
+/* Whether an index is one of a later segment. */
+static inline bool
+ledger_is_later(const struct ledger *ledger, uint32_t index)
+{
+    uint32_t place = index - ledger->first;
+
+    return place < ledger->count && ledger->entry[place].out == LEDGER_OUT_LATER;
+}
+
+/* Marks a buffer that was handed out as a packet's later segment. */
+static inline void
+ledger_mark_later(struct ledger *ledger, uint32_t index)
+{
+    ledger->entry[index - ledger->first].out = LEDGER_OUT_LATER;
 }
 
 /*
@@ -78,7 +105,7 @@ ledger_take_back(struct ledger *ledger, uint32_t buffer, enum onvm_drop_reason *
         *reason = ONVM_DROP_bad_generation;
         return NULL;
     }
-    entry->out = 0;
+    entry->out = LEDGER_HOME;
     ledger->out--;
     return entry;
 }

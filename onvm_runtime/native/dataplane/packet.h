@@ -5,8 +5,9 @@
  * Receiving is by a ring that the kernel fills without a system call of ours.  A
  * frame that does not fit into a slot of it (a large segment) is put whole into
  * the socket's queue as well, in the same order, and read from there.  A frame is
- * copied once, from the ring or from `large` into its buffer of the packet
- * region.  One that makes several is kept until all are taken; so is its slot.
+ * copied once, from the ring or from `large` into its buffers of the packet
+ * region (a jumbo frame that is cut out of a larger one, twice).  One that makes
+ * several is kept until all are taken; so is its slot.
  * Without free buffers frames wait in the ring, and the kernel counts what it loses.
  */
 #ifndef ONVM_DATAPLANE_PACKET_H
@@ -32,7 +33,8 @@ struct arrival {
 
 struct outgoing {
     struct mmsghdr message[ONVM_BURST];
-    struct iovec part[ONVM_BURST][2]; /* an empty virtio-net header, the frame */
+    /* an empty virtio-net header, the frame's buffers */
+    struct iovec part[ONVM_BURST][1 + ONVM_MAX_SEGMENTS];
 };
 
 struct packet {
@@ -45,6 +47,7 @@ struct packet {
     struct arrival arrival;
     struct outgoing outgoing;
     uint8_t large[VLAN_TAG + PACKET_LARGE];
+    uint8_t jumbo[UINT16_MAX]; /* a frame cut out of a segment, before it is spread */
 };
 
 /* Operations of the port (port.h). */

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "checksum.h"
+#include "frame.h"
 #include "packet.h"
 #include "port_kinds.h"
 
@@ -120,43 +121,58 @@ arrival_ready(struct port_queue *queue, struct packet *packet)
     return true;
 }
 
-/* Moves an ordinary frame; false: its virtio-net header makes no sense. */
+/* Finishes the checksum where it lies; false: the virtio-net header makes no sense. */
 static bool
-take_whole(struct port_queue *queue, struct arrival *arrival, struct rte_mbuf *frame)
+finish(struct port_queue *queue, struct arrival *arrival)
 {
-    uint8_t *data = (uint8_t *)rte_pktmbuf_append(frame, (uint16_t)arrival->length);
-
-    memcpy(data, arrival->data, arrival->length);
     if ((arrival->header.flags & VIRTIO_NET_HDR_F_NEEDS_CSUM) == 0)
         return true;
     ONVM_COUNT(queue->counters->rx_checksummed, 1);
     if (arrival->header.csum_offset == CHECKSUM_SCTP)
-        return checksum_finish_sctp(data, arrival->length, arrival->header.csum_start);
-    return checksum_finish(data, arrival->length, arrival->header.csum_start,
+        return checksum_finish_sctp(arrival->data, arrival->length, arrival->header.csum_start);
+    return checksum_finish(arrival->data, arrival->length, arrival->header.csum_start,
                            arrival->header.csum_offset);
 }
 
-static void
-take_segment(struct arrival *arrival, struct rte_mbuf *frame)
+static bool
+is_large(const struct arrival *arrival)
 {
-    uint32_t size = segmentation_size(&arrival->cut);
-
-    segmentation_next(&arrival->cut, (uint8_t *)rte_pktmbuf_append(frame, (uint16_t)size));
+    return arrival->header.gso_type != VIRTIO_NET_HDR_GSO_NONE;
 }
 
-/* Moves the next frame of the arrival, and gives its slot back after the last. */
+static void
+take_segment(struct packet *packet, struct rte_mbuf *frame)
+{
+    if (frame->nb_segs == 1) {
+        segmentation_next(&packet->arrival.cut, rte_pktmbuf_mtod(frame, uint8_t *));
+        return;
+    }
+    segmentation_next(&packet->arrival.cut, packet->jumbo);
+    frame_fill(frame, packet->jumbo);
+}
+
+/* Bytes of the frame that take_frame would move next. */
+static uint32_t
+next_size(const struct arrival *arrival)
+{
+    return is_large(arrival) ? segmentation_size(&arrival->cut) : arrival->length;
+}
+
+/* Moves the next frame of the arrival, and gives its slot back after the last.  False: it is no
+ * good. */
 static bool
 take_frame(struct port_queue *queue, struct packet *packet, struct rte_mbuf *frame)
 {
     struct arrival *arrival = &packet->arrival;
     bool good = true;
 
-    if (arrival->header.gso_type != VIRTIO_NET_HDR_GSO_NONE) {
-        take_segment(arrival, frame);
+    if (is_large(arrival)) {
+        take_segment(packet, frame);
         if (segmentation_pending(&arrival->cut))
             return true;
     } else {
-        good = take_whole(queue, arrival, frame);
+        good = finish(queue, arrival);
+        frame_fill(frame, arrival->data);
     }
     slot_release(packet);
     return good;
@@ -170,7 +186,7 @@ packet_receive(struct port_queue *queue, struct rte_mbuf **frames, uint16_t coun
     uint16_t n = 0;
 
     while (n < count && arrival_ready(queue, packet)) {
-        struct rte_mbuf *frame = rte_pktmbuf_alloc(queue->pool);
+        struct rte_mbuf *frame = frame_new(queue->pool, next_size(&packet->arrival));
 
         if (frame == NULL)
             break;
@@ -203,17 +219,18 @@ refuse_first(struct port_queue *queue, uint16_t left)
 }
 
 static uint64_t
-message_bytes(const struct mmsghdr *message, int count)
+frame_bytes(struct rte_mbuf **frames, int count)
 {
     uint64_t bytes = 0;
 
     for (int i = 0; i < count; i++)
-        bytes += message[i].msg_hdr.msg_iov[1].iov_len;
+        bytes += frames[i]->pkt_len;
     return bytes;
 }
 
 static void
-send_all(struct port_queue *queue, struct packet *packet, uint16_t count)
+send_all(struct port_queue *queue, struct packet *packet, struct rte_mbuf **frames,
+         uint16_t count)
 {
     for (uint16_t done = 0; done < count;) {
         struct mmsghdr *message = packet->outgoing.message + done;
@@ -223,9 +240,22 @@ send_all(struct port_queue *queue, struct packet *packet, uint16_t count)
             done += refuse_first(queue, count - done);
             continue;
         }
-        port_count(&queue->counters->tx, (uint64_t)sent, message_bytes(message, sent));
+        port_count(&queue->counters->tx, (uint64_t)sent, frame_bytes(frames + done, sent));
         done += (uint16_t)sent;
     }
+}
+
+static void
+describe_message(struct outgoing *outgoing, uint16_t i, const struct rte_mbuf *frame)
+{
+    struct iovec *part = outgoing->part[i];
+
+    outgoing->message[i].msg_hdr.msg_iovlen = 1u + frame->nb_segs;
+    for (; frame != NULL; frame = frame->next)
+        *++part = (struct iovec){
+            .iov_base = rte_pktmbuf_mtod(frame, void *),
+            .iov_len = rte_pktmbuf_data_len(frame),
+        };
 }
 
 void
@@ -235,10 +265,7 @@ packet_transmit(struct port_queue *queue, struct rte_mbuf **frames, uint16_t cou
 
     count = port_check_outgoing(queue, frames, count);
     for (uint16_t i = 0; i < count; i++)
-        packet->outgoing.part[i][1] = (struct iovec){
-            .iov_base = rte_pktmbuf_mtod(frames[i], void *),
-            .iov_len = rte_pktmbuf_data_len(frames[i]),
-        };
-    send_all(queue, packet, count);
+        describe_message(&packet->outgoing, i, frames[i]);
+    send_all(queue, packet, frames, count);
     rte_pktmbuf_free_bulk(frames, count);
 }

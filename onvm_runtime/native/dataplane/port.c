@@ -8,11 +8,13 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "frame.h"
 #include "netns.h"
 #include "port_kinds.h"
 
 #define MTU_DEFAULT 1500
-#define MTU_MIN 68 /* RFC 791 */
+#define MTU_MIN 68     /* RFC 791 */
+#define MTU_MAX 65000u /* lengths are 16 bits, and a packet socket's slot 64 KB */
 #define INTERFACE_MAX 15
 #define MAX_KEYS 4
 
@@ -25,6 +27,23 @@ outgoing_fault(const struct port *port, const struct rte_mbuf *frame)
                                                          : ONVM_DROP_REASON_COUNT;
 }
 
+/* Puts a frame of several buffers into one; false: counted and freed. */
+static bool
+linearise(struct port_queue *queue, struct rte_mbuf **frame)
+{
+    struct rte_mbuf *whole = frame_linearise(queue->pool, *frame);
+
+    if (whole == NULL) {
+        bool fits = (*frame)->pkt_len <= frame_room(queue->pool);
+
+        port_refuse_sending(queue, fits ? ONVM_DROP_no_buffer : ONVM_DROP_oversize, 1);
+        rte_pktmbuf_free(*frame);
+        return false;
+    }
+    *frame = whole;
+    return true;
+}
+
 uint16_t
 port_check_outgoing(struct port_queue *queue, struct rte_mbuf **frames, uint16_t count)
 {
@@ -34,7 +53,9 @@ port_check_outgoing(struct port_queue *queue, struct rte_mbuf **frames, uint16_t
         unsigned reason = outgoing_fault(queue->port, frames[i]);
 
         if (likely(reason == ONVM_DROP_REASON_COUNT)) {
-            frames[good++] = frames[i];
+            if (likely(frames[i]->nb_segs == 1 || queue->port->gathers) ||
+                linearise(queue, &frames[i]))
+                frames[good++] = frames[i];
             continue;
         }
         port_refuse_sending(queue, reason, 1);
@@ -204,16 +225,18 @@ read_mtu(struct port *port, json_t *request, struct failure *failure)
 {
     const json_t *value = json_object_get(request, "mtu");
     json_int_t mtu = value == NULL ? MTU_DEFAULT : json_integer_value(value);
-    json_int_t most = (json_int_t)port->region->layout.stride - RTE_PKTMBUF_HEADROOM - PORT_L2_ROOM;
+    uint32_t room = frame_room(port->region->slice[0].pool);
+    json_int_t most = RTE_MIN(ONVM_MAX_SEGMENTS * room - PORT_L2_ROOM, MTU_MAX);
 
     if (value != NULL && !json_is_integer(value))
         return fail(failure, "mtu: must be a whole number of bytes");
     if (mtu < MTU_MIN || mtu > most)
         return fail(failure,
                     "mtu: must be from %d to %" JSON_INTEGER_FORMAT
-                    ", which is what a buffer of %u bytes takes; buffer_size makes them larger",
-                    MTU_MIN, most, port->region->layout.stride);
+                    ", which is what %d buffers of %u bytes take; buffer_size makes them larger",
+                    MTU_MIN, most, ONVM_MAX_SEGMENTS, port->region->layout.stride);
     port->mtu = (uint16_t)mtu;
+    port->segments = (uint8_t)((port_longest(port) + room - 1) / room);
     return true;
 }
 

@@ -11,9 +11,9 @@
  * receive by the port, and those that share a queue to send by take turns (ethdev.h).
  *
  * What the path may rely on
- *   - a received frame is one mbuf of the worker's pool, one segment,
- *     no longer than the port's MTU plus 18 bytes of L2 header; its checksums
- *     are finished and large segments of a kernel peer have been cut up
+ *   - a received frame is a chain of at most ONVM_MAX_SEGMENTS mbufs of the
+ *     worker's pool, no longer than the port's MTU plus 18 bytes of L2 header; its
+ *     checksums are finished and large segments of a kernel peer have been cut up
  *   - VLAN tags are in the frame, never in the mbuf only
  *   - whatever cannot be delivered like this was counted as a drop
  */
@@ -63,7 +63,9 @@ struct port {
     uint8_t id;
     uint8_t mac[6];
     uint16_t mtu;
-    int netns;   /* the namespace that it lives in; -1: the data plane's own */
+    uint8_t segments; /* buffers of its longest frame */
+    bool gathers;     /* sends frames of several buffers as they are */
+    int netns;        /* the namespace that it lives in; -1: the data plane's own */
     const struct port_ops *ops;
     void *state; /* of the kind */
     struct region *region;

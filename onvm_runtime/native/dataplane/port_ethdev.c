@@ -16,6 +16,7 @@
 #include <unistd.h>
 
 #include "ethdev.h"
+#include "frame.h"
 #include "port_kinds.h"
 
 #define RX_DESCRIPTORS 1024
@@ -195,12 +196,32 @@ probe_hint(const struct port *port)
                                 : "; is that interface there?";
 }
 
+static uint32_t
+buffer_room(const struct port *port)
+{
+    return frame_room(port->region->slice[0].pool);
+}
+
+/* The null driver writes its size into an mbuf without a look at the buffer. */
+static bool
+null_fits(const struct port *port, json_t *request, struct failure *failure)
+{
+    uint32_t room = buffer_room(port);
+
+    if (!is_kind(port, "null") || json_integer_value(json_object_get(request, "size")) <= room)
+        return true;
+    return fail(failure, "size: a frame of a null port must fit a buffer, %u bytes at the most",
+                room);
+}
+
 static bool
 probe(const struct port *port, struct ethdev *ethdev, json_t *request, struct failure *failure)
 {
     struct device_request device;
     int result;
 
+    if (!null_fits(port, request, failure))
+        return false;
     describe_device(port, request, &device);
     if (is_kind(port, "pcap") && device.arguments[0] == '\0')
         return fail(failure, "a port of kind pcap needs a file to receive or transmit");
@@ -286,8 +307,33 @@ choose_queues(const struct port *port, struct ethdev *ethdev, const struct rte_e
     ethdev->tx_queues = (uint16_t)RTE_MIN(most, info->max_tx_queues);
 }
 
+/* null receives no frame longer than a buffer, and pcap's driver spreads them unasked. */
 static bool
-configure(const struct port *port, struct ethdev *ethdev, struct failure *failure)
+needs_no_offload(const struct port *port)
+{
+    return is_kind(port, "null") || is_kind(port, "pcap");
+}
+
+/* Asks for what frames of several buffers need; the rest of the offloads nobody needs. */
+static bool
+choose_offloads(struct port *port, const struct rte_eth_dev_info *info, struct rte_eth_conf *conf,
+                struct failure *failure)
+{
+    port->gathers = port_is_jumbo(port);
+    if (!port_is_jumbo(port) || needs_no_offload(port))
+        return true;
+    conf->rxmode.offloads = info->rx_offload_capa & RTE_ETH_RX_OFFLOAD_SCATTER;
+    conf->txmode.offloads = info->tx_offload_capa & RTE_ETH_TX_OFFLOAD_MULTI_SEGS;
+    if (conf->rxmode.offloads == 0 || conf->txmode.offloads == 0)
+        return fail(failure,
+                    "mtu: %u needs frames of several buffers, which DPDK's driver %s does not "
+                    "take; set mtu: %u, or larger buffers (buffer_size)",
+                    port->mtu, info->driver_name, buffer_room(port) - PORT_L2_ROOM);
+    return true;
+}
+
+static bool
+configure(struct port *port, struct ethdev *ethdev, struct failure *failure)
 {
     struct rte_eth_conf conf = {
         .rxmode.mtu = port->mtu,
@@ -297,6 +343,8 @@ configure(const struct port *port, struct ethdev *ethdev, struct failure *failur
     int result = rte_eth_dev_info_get(ethdev->id, &info);
 
     if (result == 0) {
+        if (!choose_offloads(port, &info, &conf, failure))
+            return false;
         choose_queues(port, ethdev, &info);
         if (ethdev->rx_queues > 1 && (info.flow_type_rss_offloads & RSS_FIELDS) != 0)
             ask_for_rss(&info, &conf);

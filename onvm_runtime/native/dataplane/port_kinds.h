@@ -15,16 +15,26 @@ port_longest(const struct port *port)
     return (uint32_t)port->mtu + PORT_L2_ROOM;
 }
 
+/* Whether its longest frames need several buffers. */
+static inline bool
+port_is_jumbo(const struct port *port)
+{
+    return port->segments > 1;
+}
+
 /*
  * Open a port whose common fields are set; called within its namespace, with a
- * request whose keys port.c has checked.  They set mac, ops and state, and for each
- * queue receives, wait_fd and state.
+ * request whose keys port.c has checked.  They set mac, gathers, ops and state, and for
+ * each queue receives, wait_fd and state.
  * False: nothing is left behind and failure says why.
  */
 bool port_ethdev_open(struct port *port, json_t *request, struct failure *failure);
 bool port_packet_open(struct port *port, json_t *request, struct failure *failure);
 
-/* Frees and counts what is too short or too long to be sent; returns how many frames are left. */
+/*
+ * Frees and counts what is too short or too long to be sent, and copies frames of several
+ * buffers into one where the port does not gather; returns how many frames are left.
+ */
 uint16_t port_check_outgoing(struct port_queue *queue, struct rte_mbuf **frames, uint16_t count);
 
 /* The text at `key`; NULL: there is none. */

@@ -89,7 +89,6 @@ outgoing_prepare(struct outgoing *outgoing)
     for (unsigned i = 0; i < ONVM_BURST; i++) {
         outgoing->part[i][0] = (struct iovec){&plain, sizeof(plain)};
         outgoing->message[i].msg_hdr.msg_iov = outgoing->part[i];
-        outgoing->message[i].msg_hdr.msg_iovlen = 2;
     }
 }
 
@@ -255,6 +254,7 @@ bool
 port_packet_open(struct port *port, json_t *request, struct failure *failure)
 {
     port->ops = &packet_ops;
+    port->gathers = true;
     if (open_queues(port, request, failure))
         return true;
     packet_close(port);

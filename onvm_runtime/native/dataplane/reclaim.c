@@ -25,14 +25,18 @@ take_back(struct worker *worker, void *argument)
     uint32_t taken = 0;
 
     for (uint32_t i = 0; i < taking->count; i++) {
+        uint32_t index = onvm_buffer_index(taking->buffer[i]);
+        bool later = ledger_is_later(&worker->ledger, index);
         enum onvm_drop_reason stale;
         const struct ledger_entry *entry = ledger_take_back(&worker->ledger, taking->buffer[i],
                                                             &stale);
         if (entry == NULL)
             continue; /* it came home by itself, or is another worker's */
         worker->path[entry->chain].in_flight--;
-        worker_drop(worker, entry->chain,
-                    worker->region->mbuf[onvm_buffer_index(taking->buffer[i])], taking->reason);
+        if (later) /* of a packet that counts by its first segment */
+            rte_pktmbuf_free(worker->region->mbuf[index]);
+        else
+            worker_drop(worker, entry->chain, worker->region->mbuf[index], taking->reason);
         taken++;
     }
     if (taking->nf < ONVM_MAX_NFS)

@@ -45,12 +45,15 @@ run_fault(const struct attachment *attachment, const struct onvm_descriptor *run
 {
     if (!whole || !onvm_run_agrees(run, count))
         return ONVM_DROP_bad_run;
-    for (uint32_t k = 0; k < count; k++) {
-        if (!in_bounds(attachment, &run[k]))
+    for (uint32_t k = 1; k < count; k++) {
+        if (!attachment_has_buffer(attachment, onvm_buffer_index(run[k].buffer)) ||
+            !onvm_segment_within(&run[k], attachment->welcome.stride))
             return ONVM_DROP_bad_bounds;
         if (!attachment_same_home(attachment, run[k].buffer ^ run[0].buffer))
             return ONVM_DROP_bad_run;
     }
+    if (!in_bounds(attachment, &run[0]))
+        return ONVM_DROP_bad_bounds;
     return run[0].length < ONVM_FRAME_MIN ? ONVM_DROP_runt : ONVM_DROP_REASON_COUNT;
 }
 

@@ -67,6 +67,13 @@ enum onvm_descriptor_flags {
     ONVM_FLAG_ERA = 0xf0,      /* the assignment under which the flow began: routes.h */
 };
 
+/* Whether a later segment lies in its buffer: in all of it, for such a buffer has no stamps. */
+static inline bool
+onvm_segment_within(const struct onvm_descriptor *descriptor, uint32_t stride)
+{
+    return (uint32_t)descriptor->offset + descriptor->length <= stride;
+}
+
 /* Whether the descriptors of a run, `count` >= 1, tell of one packet. */
 static inline bool
 onvm_run_agrees(const struct onvm_descriptor *run, uint32_t count)
