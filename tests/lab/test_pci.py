@@ -143,14 +143,19 @@ def test_of_many_frames_none_is_changed_and_no_buffer_is_lost(bench, plane):
     plane.call("wait_idle")
 
 
-def test_ports_come_and_go(bench, plane):
+def test_ports_come_and_go_without_a_buffer_lost(bench, plane):
     plane.call("plan", [])
-    before = plane.request("status")["buffers"]["free"]
-    for _ in range(3):
-        for name in ("left", "right"):
-            plane.request("port.remove", name=name)
-        open_ports(plane, bench)
-    assert plane.request("status")["buffers"]["free"] == before
+    free = [free_after_reopening(plane, bench) for _ in range(3)]
+    assert free[1:] == free[:-1]
     plane.call("plan", CHAINS, RULES)
     bench.left.send(FRAMES["128 bytes"])
     assert bench.right.receive(SECONDS) == FRAMES["128 bytes"]
+
+
+def free_after_reopening(plane: RemotePlane, bench: Bench) -> int:
+    """Buffers that no NIC has; those of a port that sent are still in its transmit queue."""
+    for name in ("left", "right"):
+        plane.request("port.remove", name=name)
+    open_ports(plane, bench)
+    free: int = plane.request("status")["buffers"]["free"]
+    return free
