@@ -99,6 +99,13 @@ bool classifier_learn_return(struct classifier *classifier, uint8_t port,
 void classifier_hear(struct classifier *classifier, const struct classifier_news *news,
                      uint32_t now);
 
+/*
+ * Finds the era of a frame's flow whose chain another node chose, and remembers both.
+ * `has_flow`: the flow's hash came along; else it is computed.  False: malformed.
+ */
+bool classifier_join(struct classifier *classifier, uint8_t port, const struct rte_mbuf *frame,
+                     bool has_flow, uint32_t now, struct classification *result);
+
 /* Ages a slice of the table; called about once a millisecond when there is time. */
 void classifier_expire(struct classifier *classifier, uint32_t now);
 

@@ -127,6 +127,12 @@ control_announce_port(struct node *node, const char *name, bool up)
     announce(node, json_pack("{s:s, s:s, s:b}", "event", "port", "name", name, "up", (int)up));
 }
 
+void
+control_announce_link(struct node *node, const char *name, bool up)
+{
+    announce(node, json_pack("{s:s, s:s, s:b}", "event", "link", "name", name, "up", (int)up));
+}
+
 static void
 drop_connection(struct connection *gone)
 {

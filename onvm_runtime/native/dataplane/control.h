@@ -21,5 +21,6 @@ void control_refuse(struct node *node, struct asker asker, const char *error);
 void control_announce_nf(const struct nf *nf, const char *state, const char *reason);
 void control_announce_chain(struct node *node, uint16_t id, const char *state);
 void control_announce_port(struct node *node, const char *name, bool up);
+void control_announce_link(struct node *node, const char *name, bool up);
 
 #endif

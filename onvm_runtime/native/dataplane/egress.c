@@ -64,24 +64,27 @@ describe_frame(struct rte_mbuf *frame, const struct onvm_descriptor *descriptor,
 /* Learns the way back of a frame, and lets the other workers know of it. */
 static void
 learn_return(struct worker *worker, const struct path *path, const struct rte_mbuf *frame,
-             const struct onvm_descriptor *descriptor)
+             uint32_t flow, uint8_t era)
 {
     struct classifier_news item;
 
     if (classifier_learn_return(worker->classifier, path->egress, frame, path->return_lineage,
-                                descriptor->flow, (uint8_t)onvm_era(descriptor->flags),
-                                worker->now / 1000, &item))
+                                flow, era, worker->now / 1000, &item))
         news_tell(&worker->news, &item);
 }
 
-static void
-leave_chain(struct worker *worker, uint16_t chain, struct rte_mbuf *frame,
-            const struct onvm_descriptor *descriptor)
+void
+egress_leave(struct worker *worker, uint16_t chain, struct rte_mbuf *frame, uint32_t flow,
+             uint8_t era)
 {
     const struct path *path = &worker->path[chain];
 
+    if (path->exits) {
+        span_leave(worker, chain, frame, flow);
+        return;
+    }
     if (path->return_lineage != 0)
-        learn_return(worker, path, frame, descriptor);
+        learn_return(worker, path, frame, flow, era);
     egress_frame(worker, path->egress, chain, frame);
 }
 
@@ -115,7 +118,8 @@ obey(struct worker *worker, uint16_t nf, uint16_t chain, struct rte_mbuf *frame,
         refuse_verdict(worker, nf, chain, frame, ONVM_DROP_bad_bounds);
     } else if (verdict == ONVM_VERDICT_NEXT) {
         describe_frame(frame, descriptor, length);
-        leave_chain(worker, chain, frame, descriptor);
+        egress_leave(worker, chain, frame, descriptor->flow,
+                     (uint8_t)onvm_era(descriptor->flags));
     } else if (verdict == ONVM_VERDICT_OUT && descriptor->hop < ONVM_MAX_PORTS) {
         describe_frame(frame, descriptor, length);
         egress_frame(worker, descriptor->hop, chain, frame);

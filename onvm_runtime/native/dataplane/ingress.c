@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* From ports into the first NF of a chain. */
 #include "../protocol/routes.h"
+#include "ways.h"
 #include "worker.h"
 
 /* Packets of one chain in a row are counted together. */
@@ -103,7 +104,7 @@ enter_chain(struct worker *worker, const struct port *port, struct rte_mbuf *fra
     uint16_t nf;
 
     if (path->hops == 0) {
-        egress_frame(worker, path->egress, result->chain, frame);
+        egress_leave(worker, result->chain, frame, result->flow, result->era);
         return;
     }
     if (path->in_flight >= worker->chain_limit) {
@@ -125,6 +126,53 @@ enter_chain(struct worker *worker, const struct port *port, struct rte_mbuf *fra
         hand_out_run(worker, outlet, port, frame, result, flags);
     else
         hand_out(worker, outlet, port, frame, result, flags);
+}
+
+/* The chain whose way is open now: the packet's own or a lane; 0: none. */
+static inline uint16_t
+open_way(const struct worker *worker, const struct classification *result)
+{
+    uint16_t detour = worker->path[result->chain].detour;
+
+    if (likely(detour == 0))
+        return result->chain;
+    if (detour == WAYS_SHED)
+        return 0;
+    return __atomic_load_n(&worker->spread[detour][result->flow % ONVM_BUCKETS], __ATOMIC_RELAXED);
+}
+
+static inline void
+enter(struct worker *worker, const struct port *port, struct rte_mbuf *frame,
+      struct classification *result, uint8_t flags, struct tally *tally)
+{
+    uint16_t chain = open_way(worker, result);
+
+    if (unlikely(chain == 0)) {
+        worker_drop(worker, result->chain, frame, ONVM_DROP_link_down);
+        return;
+    }
+    result->chain = chain;
+    tally_add(worker, tally, chain, frame->pkt_len);
+    enter_chain(worker, port, frame, result, flags);
+}
+
+/* Enters what other nodes sent; returns how many frames are left, which lie in front. */
+static uint16_t
+enter_wrapped(struct worker *worker, const struct port *port, struct rte_mbuf **frames,
+              uint16_t count, struct tally *tally)
+{
+    uint16_t left = 0;
+
+    for (uint16_t i = 0; i < count; i++) {
+        struct classification result;
+        enum unwrapped found = span_unwrap(worker, port->id, frames[i], &result);
+
+        if (found == UNWRAPPED_ENTER)
+            enter(worker, port, frames[i], &result, 0, tally);
+        else if (found == UNWRAPPED_NOT)
+            frames[left++] = frames[i];
+    }
+    return left;
 }
 
 static void
@@ -156,12 +204,14 @@ ingress_queue(struct worker *worker, struct port_queue *queue)
     struct rte_mbuf *frames[ONVM_BURST];
     struct classification results[ONVM_BURST];
     struct tally tally = {0};
-    uint16_t count = port->ops->receive(queue, frames, ONVM_BURST);
+    uint16_t received = port->ops->receive(queue, frames, ONVM_BURST), count = received;
     uint32_t sampled;
 
-    if (count == 0)
+    if (received == 0)
         return 0;
     news_take(&worker->news, worker->classifier, worker->now / 1000);
+    if (unlikely(span_at(&worker->spans, port->id)))
+        count = enter_wrapped(worker, port, frames, received, &tally);
     sampled = latency_sample(&worker->latency, frames, count);
     classifier_classify(worker->classifier, port->id, frames, count, worker->now / 1000, results);
     for (unsigned i = 0; i < count; i++) {
@@ -169,13 +219,12 @@ ingress_queue(struct worker *worker, struct port_queue *queue)
             worker_drop(worker, 0, frames[i], results[i].reason);
             continue;
         }
-        tally_add(worker, &tally, results[i].chain, frames[i]->pkt_len);
-        enter_chain(worker, port, frames[i], &results[i],
-                    sampled >> i & 1 ? ONVM_FLAG_SAMPLED : 0);
+        enter(worker, port, frames[i], &results[i], sampled >> i & 1 ? ONVM_FLAG_SAMPLED : 0,
+              &tally);
     }
     tally_close(worker, &tally);
     publish_touched(worker);
-    return count;
+    return received;
 }
 
 unsigned

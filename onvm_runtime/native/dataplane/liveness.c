@@ -18,16 +18,34 @@ find(const struct liveness *liveness, uint32_t way)
     return i;
 }
 
-static void
+/* Whether it was open. */
+static bool
 note_cut_off(struct liveness *liveness, uint32_t way, uint64_t now)
 {
     unsigned i = find(liveness, way);
 
     if (i == ONVM_MAX_CHAINS)
-        return;
+        return false;
     liveness->cut_off[i] = (struct cut_off){way, now};
-    if (i == liveness->cut_offs)
-        liveness->cut_offs++;
+    if (i < liveness->cut_offs)
+        return false;
+    liveness->cut_offs++;
+    return true;
+}
+
+/* A probe that had room for more lists all: what it does not list is open. */
+static bool
+forget_open(struct liveness *liveness, const struct probe *probe, uint64_t now)
+{
+    unsigned kept = 0, before = liveness->cut_offs;
+
+    if (probe->count == PROBE_ENTRIES)
+        return false;
+    for (unsigned i = 0; i < before; i++)
+        if (liveness->cut_off[i].told_at == now)
+            liveness->cut_off[kept++] = liveness->cut_off[i];
+    liveness->cut_offs = kept;
+    return kept != before;
 }
 
 /* An echo that is longer than its own time away is not one of ours. */
@@ -38,9 +56,11 @@ note_round_trip(struct liveness *liveness, const struct probe *probe, uint64_t c
         liveness->round_trip = clock - probe->echo - probe->held;
 }
 
-void
+bool
 liveness_hear(struct liveness *liveness, const struct probe *probe, uint64_t now, uint64_t clock)
 {
+    bool changed = false;
+
     liveness->heard = true;
     liveness->hears = probe->hears;
     liveness->heard_at = now;
@@ -48,7 +68,8 @@ liveness_hear(struct liveness *liveness, const struct probe *probe, uint64_t now
     liveness->came_at = clock;
     note_round_trip(liveness, probe, clock);
     for (uint16_t i = 0; i < probe->count; i++)
-        note_cut_off(liveness, probe->cut_off[i], now);
+        changed = note_cut_off(liveness, probe->cut_off[i], now) || changed;
+    return forget_open(liveness, probe, now) || changed;
 }
 
 bool

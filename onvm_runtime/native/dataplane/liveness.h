@@ -30,8 +30,8 @@ struct liveness {
     struct cut_off cut_off[ONVM_MAX_CHAINS];
 };
 
-/* Takes note of a probe that came at `clock`. */
-void liveness_hear(struct liveness *liveness, const struct probe *probe, uint64_t now,
+/* Takes note of a probe that came at `clock`; whether it cuts off a way or opens one. */
+bool liveness_hear(struct liveness *liveness, const struct probe *probe, uint64_t now,
                    uint64_t clock);
 
 /* Whether something came in lately, whatever the other end hears. */

@@ -20,6 +20,7 @@
 #include "question.h"
 #include "reclaim.h"
 #include "session.h"
+#include "span.h"
 #include "wiring.h"
 
 /* How soon the control thread looks again: when something is under way, and when nothing is. */
@@ -79,6 +80,7 @@ tick(void *context)
     rewire(node);
     eras_age(node);
     link_advance_all(node);
+    span_advance(node);
     plan_advance(node);
     nf_advance_leaving(node);
     question_expire(node);

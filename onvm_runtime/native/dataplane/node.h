@@ -82,6 +82,9 @@ struct chain {
     uint16_t service[ONVM_MAX_HOPS];
     uint8_t egress;
     uint16_t reverse_id; /* chain of return traffic, or 0 */
+    char returns[ONVM_NAME_MAX]; /* or its name, where it is written as a chain of its own */
+    bool exits;                  /* it leaves by a link to another node */
+    struct exit exit;
     json_t *text;        /* as it came in the plan */
 };
 
@@ -96,8 +99,16 @@ struct eras {
     uint16_t entrance[ONVM_MAX_WORKERS][ONVM_MAX_SERVICES][ONVM_ERAS * ONVM_BUCKETS];
 };
 
+/* What comes by a link and which chain takes it. */
+struct arrival {
+    struct arrival_key key;
+    uint16_t chain;
+};
+
 struct link;
 struct plan;
+struct span;
+struct spread;
 struct control;
 struct question;
 
@@ -118,6 +129,11 @@ struct node {
     struct balance balance;
     struct eras eras;
     struct link *links;
+    struct span *span[ONVM_MAX_LINKS];
+    struct spread *spread[ONVM_MAX_CHAINS]; /* by id, which no chain has */
+    unsigned arrivals;
+    struct arrival *arrival;
+    struct arrivals *arrival_table; /* the workers read it */
     bool wiring_stale;        /* acknowledgements came in since wiring_refresh */
     uint64_t wired_at;
     struct plan *plan;          /* one that waits for its edges */

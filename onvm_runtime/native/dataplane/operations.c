@@ -12,6 +12,7 @@
 #include "plan.h"
 #include "question.h"
 #include "session.h"
+#include "span.h"
 #include "status.h"
 #include "version.h"
 
@@ -135,6 +136,15 @@ chain_that_leaves_by(const struct node *node, uint8_t port)
     return NULL;
 }
 
+static const struct span *
+link_on(const struct node *node, uint8_t port)
+{
+    for (unsigned i = 0; i < ONVM_MAX_LINKS; i++)
+        if (node->span[i] != NULL && node->span[i]->port == port)
+            return node->span[i];
+    return NULL;
+}
+
 static bool
 port_remove(const struct call *call, struct failure *failure)
 {
@@ -151,6 +161,9 @@ port_remove(const struct call *call, struct failure *failure)
     if (chain != NULL)
         return fail(failure, "chain %s leaves by port %s; change the chain first", chain->name,
                     name);
+    if (link_on(node, id) != NULL)
+        return fail(failure, "link %s stands on port %s; change the chains first",
+                    link_on(node, id)->name, name);
     node_call(node, worker_remove_port, node->port[id]);
     port_close(node->port[id]);
     node->port[id] = NULL;

@@ -1,9 +1,13 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 #include "plan.h"
 
+#include <string.h>
+
 #include "classifier.h"
 #include "control.h"
+#include "plan_links.h"
 #include "plan_reading.h"
+#include "span.h"
 #include "wiring.h"
 
 #define PATIENCE_MS 1000
@@ -11,6 +15,7 @@
 struct path_change {
     uint16_t id;
     struct path path;
+    struct exit exit;
 };
 
 static void
@@ -19,6 +24,16 @@ set_path(struct worker *worker, void *argument)
     const struct path_change *change = argument;
 
     worker->path[change->id] = change->path;
+    worker->exit[change->id] = change->exit;
+}
+
+static uint16_t
+lineage_named(const struct node *node, const char *name)
+{
+    for (unsigned i = 1; i < ONVM_MAX_CHAINS; i++)
+        if (node->chain[i] != NULL && strcmp(node->chain[i]->name, name) == 0)
+            return node->chain[i]->lineage;
+    return 0;
 }
 
 static uint16_t
@@ -26,7 +41,10 @@ return_lineage(const struct node *node, const struct chain *chain)
 {
     const struct chain *reverse = node->chain[chain->reverse_id];
 
-    return chain->reverse_id != 0 && reverse != NULL ? reverse->lineage : 0;
+    if (chain->returns[0] != '\0')
+        return lineage_named(node, chain->returns);
+    /* What passes a wire comes back as it went; the rules know it. */
+    return chain->reverse_id != 0 && reverse != NULL && chain->hops > 0 ? reverse->lineage : 0;
 }
 
 static void
@@ -38,7 +56,9 @@ install_path(struct node *node, const struct chain *chain)
                  .hops = (uint8_t)chain->hops,
                  .egress = chain->egress,
                  .service = chain->service[0],
+                 .exits = chain->exits,
                  .return_lineage = return_lineage(node, chain)},
+        .exit = chain->exit,
     };
 
     node_call(node, set_path, &change);
@@ -69,6 +89,7 @@ plan_begin(struct node *node, json_t *request, struct asker asker, struct failur
         return false;
     plan->asker = asker;
     plan->commit_by = node_clock() + PATIENCE_MS;
+    plan_install_links(node, plan);
     install_chains(node, plan);
     node->plan = plan;
     wiring_refresh(node);
@@ -76,10 +97,33 @@ plan_begin(struct node *node, json_t *request, struct asker asker, struct failur
     return true;
 }
 
+/* What decides which chain a packet takes; a worker takes all of it between two bursts. */
+struct decisions {
+    struct ruleset *rules;
+    const struct arrivals *arrivals;
+};
+
 static void
-take_rules(struct worker *worker, void *argument)
+take_decisions(struct worker *worker, void *argument)
 {
-    classifier_exchange(worker->classifier, argument);
+    const struct decisions *decisions = argument;
+
+    classifier_exchange(worker->classifier, decisions->rules);
+    worker->spans.arrivals = decisions->arrivals;
+}
+
+/* The node's part of them; the plan keeps the old ones, which nobody reads any more. */
+static void
+exchange_arrivals(struct node *node, struct plan *plan)
+{
+    struct arrivals *table = node->arrival_table;
+    struct arrival *list = node->arrival;
+
+    node->arrival_table = plan->arrival_table;
+    node->arrival = plan->arrival;
+    node->arrivals = plan->arrivals;
+    plan->arrival_table = table;
+    plan->arrival = list;
 }
 
 static void
@@ -88,13 +132,18 @@ commit(struct node *node)
     struct plan *plan = node->plan;
     struct ruleset *old = node->rules;
 
-    node_call(node, take_rules, plan->rules);
+    struct decisions decisions = {plan->rules, plan->arrival_table};
+
+    plan_exchange_spreads(node, plan);
+    node_call(node, take_decisions, &decisions);
     node->rules = plan->rules;
     plan->rules = old; /* nobody reads them any more */
+    exchange_arrivals(node, plan);
     node->default_chain = plan->default_chain;
     for (unsigned id = 1; id < ONVM_MAX_CHAINS; id++)
         if (node->chain[id] != NULL)
             node->chain[id]->draining = !plan->listed[id];
+    plan_retire_links(node, plan);
     control_answer(node, plan->asker, json_object(), -1);
     node->plan = NULL;
     plan_free(plan);
@@ -140,8 +189,10 @@ remove_drained(struct node *node)
         remove_chain(node, chain);
         removed = true;
     }
-    if (removed)
+    if (removed) {
         wiring_refresh(node);
+        span_remove_unused(node);
+    }
 }
 
 void

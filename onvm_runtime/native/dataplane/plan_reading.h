@@ -12,6 +12,17 @@ struct plan {
     uint16_t default_chain;
     struct chain *chain[ONVM_MAX_CHAINS]; /* those that are new */
     bool listed[ONVM_MAX_CHAINS];         /* those that the plan names, new or not */
+    unsigned count;                       /* of those, in the order of the plan */
+    uint16_t order[ONVM_MAX_CHAINS];
+
+    /* plan_links.h */
+    const struct node *node;
+    struct span *span[ONVM_MAX_LINKS]; /* those that the plan names, new or not */
+    struct spread *spread[ONVM_MAX_CHAINS];
+    bool spread_listed[ONVM_MAX_CHAINS];
+    unsigned arrivals;
+    struct arrival *arrival;
+    struct arrivals *arrival_table;
 };
 
 /* Reads and checks a plan request (control.h) against the node; NULL: failure. */

@@ -10,8 +10,8 @@
  *
  * A probe lists what the sender cannot pass on: the path ids and indices that come by
  * this link and whose way on is down.  So the news of a dead link reaches the node where
- * packets enter, hop by hop, and they are not sent half of the way.  An entry holds
- * for PROBE_PATIENCE_MS; one that cannot be repeated in time any more is void.
+ * packets enter, hop by hop, and they are not sent half of the way.  A list that is not
+ * full is all of it; an entry of a full one holds for PROBE_PATIENCE_MS.
  *
  *   0  magic "onvp"   4  version, flags (bit 0: I hear you)   6  number of entries
  *   8  time of sending (ns of the sender's clock)
@@ -29,7 +29,7 @@
 #include <stdint.h>
 
 #define PROBE_MS 100
-#define PROBE_PATIENCE_MS 350
+#define PROBE_PATIENCE_MS 700
 #define PROBE_HEADER 32
 #define PROBE_ENTRIES 256 /* in one probe; more take turns */
 #define PROBE_MOST (PROBE_HEADER + 4 * PROBE_ENTRIES)

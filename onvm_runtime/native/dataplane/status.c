@@ -4,14 +4,21 @@
 #include "link.h"
 #include "eras.h"
 #include "nf.h"
+#include "span.h"
+
+static void
+write_mac(const uint8_t *mac, char text[18])
+{
+    snprintf(text, 18, "%02x:%02x:%02x:%02x:%02x:%02x", mac[0], mac[1], mac[2], mac[3], mac[4],
+             mac[5]);
+}
 
 static json_t *
 describe_port(struct port *port)
 {
     char mac[18];
 
-    snprintf(mac, sizeof(mac), "%02x:%02x:%02x:%02x:%02x:%02x", port->mac[0], port->mac[1],
-             port->mac[2], port->mac[3], port->mac[4], port->mac[5]);
+    write_mac(port->mac, mac);
     return json_pack("{s:s, s:i, s:s, s:b, s:s, s:i, s:b}", "name", port->name, "id",
                      (int)port->id, "kind", port->kind, "up", (int)port->ops->up(port), "mac", mac,
                      "mtu", (int)port->mtu, "polled", (int)port_is_polled(port));
@@ -41,6 +48,32 @@ describe_chain(const struct node *node, const struct chain *chain)
     return json_pack("{s:i, s:s, s:b, s:b, s:I}", "id", (int)chain->id, "name", chain->name,
                      "reverse", (int)chain->reverse, "draining", (int)chain->draining, "in_flight",
                      in_flight);
+}
+
+static json_t *
+describe_span(const struct node *node, const struct span *span)
+{
+    char mac[18];
+
+    write_mac(span->wrap.next_mac, mac);
+    json_t *description =
+        json_pack("{s:s, s:s, s:s, s:b, s:I, s:i}", "name", span->name, "peer", span->peer, "port",
+                  node->port[span->port]->name, "up", (int)span->up, "round_trip",
+                  (json_int_t)span->liveness.round_trip, "cut_off", (int)span->liveness.cut_offs);
+    if (span->resolved)
+        json_object_set_new(description, "mac", json_string(mac));
+    return description;
+}
+
+static json_t *
+describe_spans(const struct node *node)
+{
+    json_t *spans = json_array();
+
+    for (unsigned i = 0; i < ONVM_MAX_LINKS; i++)
+        if (node->span[i] != NULL)
+            json_array_append_new(spans, describe_span(node, node->span[i]));
+    return spans;
 }
 
 static json_t *
@@ -97,6 +130,7 @@ status_describe(struct node *node)
     description = json_pack("{s:o, s:o, s:o, s:o, s:o}", "ports", ports, "nfs", nfs, "chains",
                             chains, "buffers", describe_buffers(node), "eras",
                             describe_eras(node));
+    json_object_set_new(description, "links", describe_spans(node));
     if (node->default_chain != 0)
         json_object_set_new(description, "default_chain", json_integer(node->default_chain));
     return description;

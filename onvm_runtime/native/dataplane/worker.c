@@ -281,7 +281,8 @@ open_path(struct worker *worker, uint32_t flows, struct failure *failure)
     worker->cycles_per_ms = rte_get_tsc_hz() / 1000;
     worker->counters->buffers = region->layout.buffers;
     if (!ledger_open(&worker->ledger, region->slice[worker->number].first, region->slice_indices,
-                     failure))
+                     failure) ||
+        !span_ends_open(&worker->spans, worker->number, failure))
         return false;
     worker->classifier = classifier_new(flows, worker->counters, failure);
     return worker->classifier != NULL;
@@ -317,6 +318,7 @@ worker_close(struct worker *worker)
 {
     classifier_free(worker->classifier);
     ledger_close(&worker->ledger);
+    span_ends_close(&worker->spans);
     shared_close(&worker->doorbell_memory);
     close(worker->eventfd);
     close(worker->epoll);

@@ -38,6 +38,7 @@
 #include "port.h"
 #include "region.h"
 #include "shared.h"
+#include "span_path.h"
 
 #define WORKER_NO_NF 0xffffu
 
@@ -46,7 +47,9 @@ struct path {
     bool live;
     uint8_t hops;
     uint8_t egress;          /* port id */
+    bool exits;              /* it leaves by a link, as the worker's `exit` says */
     uint16_t service;        /* of the first hop */
+    uint16_t detour;         /* spread that says where its packets go; 0: into it (ways.h) */
     uint16_t return_lineage; /* of the chain of return traffic; 0: there is none */
     uint64_t in_flight;      /* its buffers that are out */
 };
@@ -108,6 +111,9 @@ struct worker {
     uint16_t (*entrance)[ONVM_ERAS * ONVM_BUCKETS];
 
     struct path path[ONVM_MAX_CHAINS];
+    struct exit exit[ONVM_MAX_CHAINS];
+    const uint16_t *spread[ONVM_MAX_CHAINS]; /* lane by bucket; the control thread's */
+    struct span_ends spans;
 
     struct shared doorbell_memory;
     struct onvm_doorbell *doorbell;
@@ -146,6 +152,13 @@ unsigned egress_turn(struct worker *worker);
 
 /* Takes everything out of one home edge, now. */
 void egress_drain(struct worker *worker, struct inlet *inlet);
+
+/*
+ * Sends a frame on from the end of its chain: by a link, or by a port, where the way back of
+ * its flow is learnt.
+ */
+void egress_leave(struct worker *worker, uint16_t chain, struct rte_mbuf *frame, uint32_t flow,
+                  uint8_t era);
 
 /* Queues a frame for a port; flushed by egress_flush at the end of the turn. */
 void egress_frame(struct worker *worker, uint8_t port, uint16_t chain, struct rte_mbuf *frame);

@@ -21,7 +21,7 @@
 
 #define WRAP_MOST 74 /* bytes that any wrapping adds, at the most */
 
-#define PROBE_ETHERTYPE 0x88b5 /* IEEE 802 local experimental: probes on a link of VLANs */
+#define PROBE_ETHERTYPE 0x88b6 /* IEEE 802 local experimental 2: probes on a link of VLANs */
 
 enum wrap_kind {
     WRAP_NSH,

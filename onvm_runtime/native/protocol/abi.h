@@ -37,6 +37,8 @@
 #define ONVM_MAX_WORKERS 8   /* threads of the data plane that move packets */
 #define ONVM_MAX_SERVICES 128
 #define ONVM_MAX_EDGES 256   /* input edges of one NF, and output edges of one */
+#define ONVM_MAX_LINKS 32    /* to other nodes */
+#define ONVM_MAX_LANES 32    /* ways of one chain through the nodes, and as many of its backup */
 #define ONVM_BUCKETS 512     /* flow buckets of a service */
 #define ONVM_ERAS 16         /* 4 bits of a descriptor's flags */
 

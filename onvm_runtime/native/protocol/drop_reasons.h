@@ -39,7 +39,11 @@
     X(bad_owner, fault, "a descriptor named a buffer that no NF holds") \
     X(bad_bounds, fault, "a descriptor's packet does not lie within its buffer") \
     X(bad_verdict, fault, "a descriptor carried an impossible verdict, port or reason") \
-    X(bad_run, fault, "a packet's segments contradict each other, or do not end")
+    X(bad_run, fault, "a packet's segments contradict each other, or do not end") \
+    X(link_down, path, "no way of the chain leads on: a link or a node on it is down") \
+    X(path_unknown, path, "came by a link under a path id that no chain here takes") \
+    X(path_expired, path, "its time to live between nodes has run out") \
+    X(no_headroom, path, "no room before the packet for the headers of a link")
 
 enum onvm_drop_reason {
 #define ONVM_DROP_ENUM(name, who, text) ONVM_DROP_##name,

@@ -9,12 +9,12 @@
 
 #define WAY(path_id, index) ((uint32_t)(path_id) << 8 | (index))
 
-static void
+static bool
 hear(struct liveness *liveness, bool hears, uint32_t way, uint64_t now)
 {
     struct probe probe = {.hears = hears, .sent = now, .count = way != 0, .cut_off = {way}};
 
-    liveness_hear(liveness, &probe, now, now * 1000000);
+    return liveness_hear(liveness, &probe, now, now * 1000000);
 }
 
 /* {what, ms of the probe, whether it says that we are heard, ms of the question, up} */
@@ -50,13 +50,15 @@ check_cut_off(void)
 {
     struct liveness liveness = {0};
 
-    hear(&liveness, true, WAY(7, 254), 1000);
+    CHECK(hear(&liveness, true, WAY(7, 254), 1000), "no news");
+    CHECK(!hear(&liveness, true, WAY(7, 254), 1000), "old news");
     CHECK(liveness_cut_off(&liveness, WAY(7, 254), 1100), "is not cut off");
     CHECK(!liveness_cut_off(&liveness, WAY(7, 253), 1100), "another one is cut off");
-    hear(&liveness, true, 0, 1300);
     CHECK(!liveness_cut_off(&liveness, WAY(7, 254), 1001 + PROBE_PATIENCE_MS), "cut off for ever");
-    CHECK(liveness_expire(&liveness, 1001 + PROBE_PATIENCE_MS), "nothing changes");
-    CHECK(!liveness_expire(&liveness, 1001 + PROBE_PATIENCE_MS), "it changes twice");
+    CHECK(hear(&liveness, true, WAY(8, 254), 1100), "no news of another way");
+    CHECK(!liveness_cut_off(&liveness, WAY(7, 254), 1100), "is still cut off");
+    CHECK(liveness_expire(&liveness, 1101 + PROBE_PATIENCE_MS), "nothing changes");
+    CHECK(!liveness_expire(&liveness, 1101 + PROBE_PATIENCE_MS), "it changes twice");
 }
 
 static void
@@ -64,8 +66,13 @@ check_many_cut_off(void)
 {
     struct liveness liveness = {0};
 
-    for (uint32_t i = 1; i <= 2 * ONVM_MAX_CHAINS; i++)
-        hear(&liveness, true, WAY(i, 255), 1000);
+    struct probe probe = {.hears = true, .count = PROBE_ENTRIES};
+
+    for (uint32_t i = 1; i <= 2 * ONVM_MAX_CHAINS; i += PROBE_ENTRIES) {
+        for (uint32_t j = 0; j < PROBE_ENTRIES; j++)
+            probe.cut_off[j] = WAY(i + j, 255);
+        liveness_hear(&liveness, &probe, 1000, 0);
+    }
     CHECK(liveness.cut_offs == ONVM_MAX_CHAINS, "%u of them", liveness.cut_offs);
     CHECK(liveness_cut_off(&liveness, WAY(ONVM_MAX_CHAINS, 255), 1000), "the last that fits");
 }
