@@ -82,12 +82,13 @@ def compile_plan(spec: LabSpec, previous: Plan | None, draining: Collection[int]
     """
     ids = _Ids(previous or Plan(), draining)
     directions = [one for chain in spec.chains for one in _directions(chain)]
-    chains = tuple(_planned(ids, one.identity) for one in directions)
+    planned = [_planned(ids, one.identity) for one in directions]
+    chains = tuple(dict.fromkeys(planned))  # versions may differ in their matches only
     numbers = {chain.name: chain.id for chain in reversed(chains)}
     spreads = tuple(_spread(ids, chain, numbers) for chain in spec.chains if chain.lanes)
     numbers |= {spread.name: spread.id for spread in spreads}
     led = [
-        *zip(directions, (chain.id for chain in chains), strict=True),
+        *zip(directions, (chain.id for chain in planned), strict=True),
         *((_entry(spec, spread.name), spread.id) for spread in spreads),
     ]
     return Plan(

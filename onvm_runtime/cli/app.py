@@ -15,6 +15,7 @@ from onvm_runtime.cli import (
     doctor_command,
     flows,
     latency,
+    link,
     nf,
     port,
     stats,
@@ -34,6 +35,7 @@ app = typer.Typer(
 app.add_typer(nf.app, name="nf", help="Network functions.")
 app.add_typer(chain.app, name="chain", help="Service chains.")
 app.add_typer(port.app, name="port", help="Ports.")
+app.add_typer(link.app, name="link", help="Links to other nodes.")
 app.command("status")(status.status)
 app.command("stats")(stats.stats)
 app.command("latency")(latency.latency)

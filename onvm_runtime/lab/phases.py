@@ -35,7 +35,12 @@ class Phases:
 
 
 def phases(old: File, new: File) -> Phases:
-    """The files of a node on its way from `old`, in whatever phase, to `new`."""
+    """The files of a node on its way from `old`, in whatever phase, to `new`.
+
+    A node that is linked to none goes there in one step.
+    """
+    if not old.get("links") and not new.get("links"):
+        return Phases(prepare=dict(old), switch=dict(new), retire=dict(new))
     return Phases(prepare=_both(old, new), switch=_both(new, old), retire=dict(new))
 
 

@@ -47,6 +47,7 @@ def make(node: Node, shut_down: Callable[[], None]) -> FastAPI:
     )
     _handle_errors(api)
     _add_views(api, node)
+    _add_chain_views(api, node)
     _add_chains(api, node)
     _add_lease(api, node)
     _add_nfs(api, node)
@@ -117,10 +118,17 @@ def _add_views(api: FastAPI, node: Node) -> None:
             nfs=[models.CatalogueEntry.model_validate(entry) for entry in entries]
         )
 
+
+def _add_chain_views(api: FastAPI, node: Node) -> None:
     @api.get("/v1/chains")
     async def chains() -> models.Chains:
         """The chains, each direction for itself."""
         return models.Chains(chains=await views.chains(node))
+
+    @api.get("/v1/links")
+    async def links() -> models.Links:
+        """The links to other nodes, and whether they are up."""
+        return models.Links(links=await views.links(node))
 
     @api.get("/v1/spec")
     async def spec() -> models.Spec:

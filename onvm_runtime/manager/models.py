@@ -158,6 +158,29 @@ class Chains(Model):
     chains: list[ChainStatus]
 
 
+class LinkStatus(Model):
+    """This node's end of a link to another node.
+
+    up          packets pass in both directions, as probes say
+    round_trip  seconds there and back, of the last probe; None: not known
+    cut_off     ways behind it that the other end cannot pass on
+    """
+
+    name: str
+    peer: str
+    port: str
+    up: bool
+    mac: str | None
+    round_trip: float | None
+    cut_off: int
+
+
+class Links(Model):
+    """The links of the chains in force."""
+
+    links: list[LinkStatus]
+
+
 class Status(Model):
     """A node at a glance.  `problems`: sentences about what is not as it should be."""
 
@@ -168,6 +191,7 @@ class Status(Model):
     ports: list[PortStatus]
     nfs: list[NfStatus]
     chains: list[ChainStatus]
+    links: list[LinkStatus] = []
     rollout: bool
     problems: list[str]
 

@@ -117,6 +117,8 @@ class Node:
             self.fleet.on_event(event)
         elif event["event"] == "chain" and event["state"] == "drained":
             self.in_force.drained(event["id"])
+        elif event["event"] == "link":
+            log.info("link %s is %s", event["name"], "up" if event["up"] else "down")
         elif event["event"] == "port":
             log.info("port %s is %s", event["name"], "up" if event["up"] else "down")
 

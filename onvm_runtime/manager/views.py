@@ -19,7 +19,7 @@ from onvm_runtime.manager.version import VERSION
 from onvm_runtime.telemetry.latency import ChainLatency, Latency
 from onvm_runtime.telemetry.prometheus import ManagerFacts, NfFacts
 
-_NOTHING: dict[str, Any] = {"ports": [], "nfs": [], "chains": [], "buffers": {}}
+_NOTHING: dict[str, Any] = {"ports": [], "nfs": [], "chains": [], "links": [], "buffers": {}}
 
 
 async def status(node: Node) -> models.Status:
@@ -33,8 +33,9 @@ async def status(node: Node) -> models.Status:
         ports=_ports(node, plane),
         nfs=nfs(node),
         chains=_chains(node, plane),
+        links=_links(plane),
         rollout=node.rollouts.busy,
-        problems=list(_problems(node)),
+        problems=[*_problems(node), *_links_down(plane)],
     )
 
 
@@ -46,6 +47,26 @@ async def ports(node: Node) -> list[models.PortStatus]:
 async def chains(node: Node) -> list[models.ChainStatus]:
     """Chains in force, then those that drain, then those that wait for a port."""
     return _chains(node, await _ask(node))
+
+
+async def links(node: Node) -> list[models.LinkStatus]:
+    """The links of the chains in force; none while the data plane does not run."""
+    return _links(await _ask(node))
+
+
+def _links(plane: dict[str, Any]) -> list[models.LinkStatus]:
+    return [
+        models.LinkStatus(
+            name=link["name"],
+            peer=link["peer"],
+            port=link["port"],
+            up=link["up"],
+            mac=link.get("mac"),
+            round_trip=link["round_trip"] / 1e9 if link["round_trip"] else None,
+            cut_off=link["cut_off"],
+        )
+        for link in plane["links"]
+    ]
 
 
 def nfs(node: Node) -> list[models.NfStatus]:
@@ -84,6 +105,7 @@ async def facts(node: Node) -> ManagerFacts:
         dataplane_restarts=node.dataplane.restarts,
         nfs=tuple(NfFacts(nf.name, nf.service, nf.state, nf.restarts) for nf in nfs(node)),
         ports_up=tuple((port.name, port.up) for port in await ports(node)),
+        links_up=tuple((link.name, link.peer, link.up) for link in await links(node)),
     )
 
 
@@ -188,6 +210,12 @@ def _chain(node: Node, plan: Plan, shown: dict[str, Any]) -> models.ChainStatus:
 
 def _is_back(plan: Plan, chain: int) -> bool:
     return any(other.reverse == chain for other in plan.chains)
+
+
+def _links_down(plane: dict[str, Any]) -> Iterable[str]:
+    for link in plane["links"]:
+        if not link["up"]:
+            yield f"link {link['name']} to node {link['peer']} is down"
 
 
 def _problems(node: Node) -> Iterable[str]:

@@ -74,6 +74,7 @@ class ManagerFacts:
     dataplane_restarts: int
     nfs: tuple[NfFacts, ...]
     ports_up: tuple[tuple[str, bool], ...]
+    links_up: tuple[tuple[str, str, bool], ...] = ()
 
 
 def exposition(
@@ -164,6 +165,12 @@ def _manager(facts: ManagerFacts) -> Iterator[Metric]:
         "1 while the port is open and has a link.",
         ["port"],
         [([name], up) for name, up in facts.ports_up],
+    )
+    yield _gauge(
+        "onvm_link_up",
+        "1 while packets pass a link to another node in both directions.",
+        ["link", "node"],
+        [([name, peer], up) for name, peer, up in facts.links_up],
     )
 
 

@@ -83,7 +83,7 @@ class StandIn:
     def _reset(self) -> None:
         self.ports: dict[str, dict[str, Any]] = {}
         self.nfs: dict[str, dict[str, Any]] = {}
-        self.plan: dict[str, Any] = {"chains": [], "rules": []}
+        self.plan: dict[str, Any] = {"links": [], "chains": [], "rules": []}
         self.draining: list[dict[str, Any]] = []
         self.every = 0
 
@@ -195,7 +195,7 @@ class StandIn:
         ]
         buffers = {"total": 1024, "out": 0, "free": 1024}
         content = {"ports": list(self.ports.values()), "nfs": list(self.nfs.values())}
-        return {**content, "chains": chains, "buffers": buffers}, None
+        return {**content, "chains": chains, "links": [], "buffers": buffers}, None
 
     def _op_counters(self, _: dict[str, Any]) -> Any:
         return {}, self.node

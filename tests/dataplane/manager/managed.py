@@ -14,6 +14,7 @@ from typing import Any
 import httpx
 import yaml
 
+from onvm_runtime.chains.document import Problems, parse
 from tests.dataplane.plane import DATAPLANE, eventually, nf_program
 
 SOURCES = Path(__file__).parents[3] / "nf_images"
@@ -109,6 +110,13 @@ class Managed:
         response = self.post("/v1/chains/apply", {"source": "chains.yml", "text": text})
         assert response.is_success, response.text
         return response.json()
+
+    def content(self) -> dict[str, Any]:
+        """The content of the chains file in force."""
+        root = parse(self.get("/v1/spec")["text"] or "{}", Problems("in force"))
+        assert root is not None
+        content: dict[str, Any] = root.plain()
+        return content
 
     def nf(self, name: str) -> dict[str, Any]:
         """What the API says of an instance; nothing when there is none."""

@@ -40,6 +40,20 @@ class Namespace:
         for end in ("n", "t"):
             self._inside("ip", "link", "set", f"{end}-{name}", "up")
 
+    def join(self, left: str, right: str, mtu: int) -> None:
+        """Makes a veth pair between the ports of two nodes."""
+        self._inside("ip", "link", "add", f"n-{left}", "type", "veth", "peer", f"n-{right}")
+        for end in (left, right):
+            self._inside("ip", "link", "set", f"n-{end}", "mtu", str(mtu), "up")
+
+    def cut(self, port: str) -> None:
+        """Takes a port's interface down; `mend` brings it back."""
+        self._inside("ip", "link", "set", f"n-{port}", "down")
+
+    def mend(self, port: str) -> None:
+        """Brings a port's interface up again."""
+        self._inside("ip", "link", "set", f"n-{port}", "up")
+
     def unwire(self, name: str) -> None:
         """Removes the veth pair of a port."""
         self._inside("ip", "link", "del", f"n-{name}")

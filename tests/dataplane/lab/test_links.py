@@ -1,0 +1,139 @@
+# SPDX-License-Identifier: BSD-3-Clause
+"""Chains over three nodes: packets, failures, changes under traffic."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import tempfile
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+
+from tests.dataplane.lab.nodes import LINKS, LabOfNodes
+from tests.dataplane.manager.wire import PACE, Namespace, Traffic
+from tests.dataplane.plane import eventually
+
+SERVICES = """
+services:
+  near: {nf: forward, on: a}
+  middle: {nf: forward, on: b}
+  far: {nf: flow_monitor, on: c}
+  both: {nf: forward, on: [b, c]}
+"""
+ENDS = "ingress: {node: a, port: client}, egress: {node: c, port: server}"
+THROUGH = f"chains: [{{name: web, {ENDS}, path: [near, middle, far], bidirectional: true}}]"
+STRAIGHT = f"chains: [{{name: web, {ENDS}, path: [near, far], bidirectional: true}}]"
+BACKED = (
+    f"chains: [{{name: web, {ENDS}, path: [near, middle, far], bidirectional: true, "
+    f"backup: spare}}, {{name: spare, {ENDS}, path: [near, far], bidirectional: true}}]"
+)
+
+
+def described(chains: str, kind: str = "nsh") -> str:
+    return LINKS[kind] + SERVICES + chains
+
+
+@pytest.fixture
+def directory() -> Iterator[Path]:
+    """A directory that NFs of another user can reach, unlike pytest's own."""
+    path = Path(tempfile.mkdtemp(prefix="onvm-lab-"))
+    path.chmod(0o755)
+    yield path
+    shutil.rmtree(path)
+
+
+@pytest.fixture
+def lab(directory: Path) -> Iterator[LabOfNodes]:
+    namespace = Namespace(f"onvm-lab-{os.getpid()}")
+    try:
+        made = LabOfNodes(directory, namespace)
+        try:
+            made.start()
+            yield made
+        finally:
+            made.close()
+    finally:
+        namespace.close()
+
+
+@contextmanager
+def traffic(lab: LabOfNodes, source: str = "client", sink: str = "server") -> Iterator[Traffic]:
+    """Frames through the lab all the time."""
+    sender, receiver = lab.namespace.socket(source), lab.namespace.socket(sink)
+    flowing = Traffic(sender, receiver, PACE)
+    try:
+        eventually(lambda: len(flowing.arrived) > 100, f"traffic flows: {lab.losses()}")
+        yield flowing
+    finally:
+        flowing.stop()
+        sender.close()
+        receiver.close()
+
+
+@pytest.mark.parametrize("kind", LINKS)
+def test_packets_pass_three_nodes_and_come_back(lab: LabOfNodes, kind: str) -> None:
+    lab.apply(described(THROUGH, kind))
+    lab.until_up()
+    with traffic(lab) as forth:
+        assert forth.stop() == 0, lab.losses()
+    with traffic(lab, "server", "client") as back:
+        assert back.stop() == 0, lab.losses()
+    for node, nf in (("a", "near-1"), ("b", "middle-1"), ("c", "far-1")):
+        assert lab.handled(node, nf) >= 200, (node, nf)
+
+
+def test_a_changed_chain_over_three_nodes_loses_no_packet(lab: LabOfNodes) -> None:
+    lab.apply(described(THROUGH))
+    lab.until_up()
+    with traffic(lab) as flowing:
+        for chains in (STRAIGHT, THROUGH, STRAIGHT):
+            lab.apply(described(chains))
+        assert flowing.stop() == 0, lab.losses()
+
+
+@pytest.mark.parametrize("what", ["a link", "a node"])
+def test_a_backup_takes_over_within_a_second(lab: LabOfNodes, what: str) -> None:
+    lab.apply(described(BACKED))
+    lab.until_up()
+    with traffic(lab) as flowing:
+        began = time.monotonic()
+        if what == "a link":
+            lab.namespace.cut("bc")
+        else:
+            os.kill(lab.nodes["b"].dataplane_pid(), 9)
+            lab.nodes["b"].kill()
+        time.sleep(2)
+        assert flowing.gap_after(began) < 5.0, "a second, but cores are shared"
+        if what == "a link":
+            lab.namespace.mend("bc")
+            lab.until_up()
+            time.sleep(1)
+        flowing.stop()
+        assert lab.nodes["a"].losses().keys() <= {"link_down"}
+
+
+def test_without_a_backup_packets_are_shed_where_they_enter(lab: LabOfNodes) -> None:
+    lab.apply(described(THROUGH))
+    lab.until_up()
+    with traffic(lab) as flowing:
+        lab.namespace.cut("bc")
+        eventually(lambda: lab.nodes["a"].losses().get("link_down", 0) > 100, "a sheds")
+        handled = lab.handled("b", "middle-1")
+        time.sleep(0.5)
+        assert lab.handled("b", "middle-1") == handled, "b works in vain"
+        lab.namespace.mend("bc")
+        before = len(flowing.arrived)
+        eventually(lambda: len(flowing.arrived) > before + 100, "traffic is back")
+
+
+def test_replicas_on_two_nodes_share_the_flows(lab: LabOfNodes) -> None:
+    lab.apply(described(f"chains: [{{name: web, {ENDS}, path: [near, both]}}]"))
+    lab.until_up()
+    names = [chain["name"] for chain in lab.nodes["a"].get("/v1/chains")["chains"]]
+    assert {"web-1", "web-2"} <= set(names)
+    with traffic(lab) as flowing:
+        assert flowing.stop() == 0, lab.losses()
