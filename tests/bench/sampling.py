@@ -10,6 +10,7 @@ from typing import Protocol
 
 from tests.bench.failure import BenchError
 
+EXTENSIONS = 10  # of a turn in which nothing moved, at the most
 WARM_UP = 0.08  # seconds after a turn begins, before its sample
 
 
@@ -72,12 +73,18 @@ def between(before: Count, after: Count, seconds: float) -> Sample:
 
 
 def sample(system: System, seconds: float) -> Sample:
-    """One turn of a system that is paused before and afterwards."""
+    """One turn of a system that is paused before and afterwards.
+
+    It takes longer where the machine let nothing move for so long.
+    """
     system.resume()
     time.sleep(WARM_UP)
     before, start = system.count(), time.monotonic()
-    time.sleep(seconds)
-    after, end = system.count(), time.monotonic()
+    for _ in range(EXTENSIONS):
+        time.sleep(seconds)
+        after, end = system.count(), time.monotonic()
+        if after.packets > before.packets:
+            break
     system.pause()
     return between(before, after, end - start)
 
