@@ -60,10 +60,15 @@ int
 main(int argc, char **argv)
 {
     static struct group group;
-    char *sockets = getenv("ONVM_SOCKETS");
+    const char *given = getenv("ONVM_SOCKETS");
+    char *sockets;
 
-    if (argc > 1 || !sockets)
+    if (argc > 1 || !given)
         return usage(argv[0]);
+    /* A copy: by its environment the process is known to whoever started it. */
+    sockets = strdup(given);
+    if (!sockets)
+        return EXIT_CODE_SETUP;
     for (char *word = strtok(sockets, " "); word; word = strtok(NULL, " ")) {
         enum exit_code code = add(&group, word);
         if (code != EXIT_CODE_STOPPED)

@@ -54,6 +54,8 @@ class Managed:
                 "state": str(self.directory / "state"),
                 "log": str(self.directory / "log"),
             },
+            # Tests run beside others: whatever CPU is free is the right one.
+            "nf": {"placement": f"0-{(os.cpu_count() or 1) - 1}"},
             "ports": [{"name": "in", "kind": "null"}, {"name": "out", "kind": "null"}],
         }
         self.config.write_text(yaml.safe_dump({**content, **keys}))

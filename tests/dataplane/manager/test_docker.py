@@ -69,6 +69,38 @@ def node(
     return node
 
 
+@pytest.fixture
+def fused_image(client: docker.DockerClient) -> Iterator[None]:
+    """The image of all modules; one that the node has gets its name back afterwards."""
+    tag = "onvm/fused:latest"
+    before = [image for image in client.images.list() if tag in image.tags]
+    client.images.build(
+        fileobj=context(nf_program("fused")), custom_context=True, tag=tag, rm=True, forcerm=True
+    )
+    yield
+    client.images.remove(tag, force=True)
+    for image in before:
+        image.tag(tag)
+
+
+@pytest.mark.usefixtures("fused_image")
+def test_fused_services_share_a_container(node: Managed, client: docker.DockerClient) -> None:
+    fused = CHAIN.replace(", replicas: 2}", ", fuse: true}").replace(
+        "b: {nf: forward}", "b: {nf: forward, fuse: true, cpu_weight: 300}"
+    )
+    text = fused.replace("  a:", "  c:").replace("  b:", "  d:").replace("[a, b]", "[c, d]")
+    node.apply(text)
+    names = [nf["name"] for nf in node.get("/v1/nfs")["nfs"]]
+    facts = container(client, node, names[0]).attrs
+    assert [nf["pid"] for nf in node.get("/v1/nfs")["nfs"]] == [facts["State"]["Pid"]] * 2
+    assert {(m["Source"], m["Destination"]) for m in facts["Mounts"]} == {
+        (str(node.run / "nf" / name), f"/run/onvm/{name}") for name in names
+    }
+    host = facts["HostConfig"]
+    assert (host["Memory"], host["CpuShares"], host["CpusetCpus"]) == (96 << 20, 4096, "1")
+    assert host["CapDrop"] == ["ALL"]
+
+
 def add_to_catalogue(node: Managed, name: str) -> None:
     forward = node.directory / "catalogue/forward"
     shutil.copytree(forward, forward.parent / name)
