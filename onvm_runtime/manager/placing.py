@@ -31,12 +31,17 @@ class Placing:
             return
 
     def renew(self, wanted: Iterable[Wanted]) -> set[str]:
-        """Places all processes anew; returns those whose CPUs or weight are others now."""
+        """Places all processes anew; returns those whose CPUs or weight are others now.
+
+        An adopted process has the weight with which it was started: that is the same.
+        """
         processes = {one.group or one.name: one for one in wanted}
+        weights = {name: one.cpu_weight for name, one in processes.items()}
         before = {
-            name: (place.cpus, self._weights.get(name)) for name, place in self.places.items()
+            name: (place.cpus, self._weights.get(name, weights.get(name)))
+            for name, place in self.places.items()
         }
-        self._weights = {name: one.cpu_weight for name, one in processes.items()}
+        self._weights = weights
         self.places = assign(
             self._topology,
             self._config.dataplane.cores,

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import os
 from typing import Any
 
 import pytest
@@ -59,3 +60,19 @@ async def test_only_who_is_alone_polls(node: Node) -> None:
     await apply(node, SPEC.replace("replicas: 2", "replicas: 3"))
     problems = (await views.status(node)).problems
     assert [word.split()[1] for word in problems if "does not spin" in word] == ["b-1", "b-3"]
+
+
+async def test_an_adopted_process_is_left_as_it_is(
+    node: Node, runtime: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """To change the limits of a container stops it for a moment."""
+    await apply(node, SPEC)
+    held = {node.fleet[name].pid: {cpu} for name, cpu in (("a-1", 3), ("b-1", 1), ("b-2", 2))}
+    await node.leave()
+    monkeypatch.setattr(os, "sched_getaffinity", held.__getitem__)
+    after = Node(node.config)
+    await after.start()
+    await after.dataplane.ready()
+    assert runtime.adjusted == []
+    assert [after.fleet.place(name).cpus for name in ("a-1", "b-1", "b-2")] == [(3,), (1,), (2,)]
+    await after.leave()
