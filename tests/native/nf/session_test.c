@@ -177,6 +177,128 @@ test_impossible_descriptors_come_home_untouched(void)
     stop(&bed);
 }
 
+/* `count` descriptors of one packet, from buffer `first` on. */
+static void
+make_run(struct onvm_descriptor *run, uint32_t first, uint32_t count)
+{
+    for (uint32_t k = 0; k < count; k++) {
+        run[k] = packet(first + k, CHAIN, 0);
+        run[k].flow = 2;
+        run[k].length = 2000;
+        run[k].flags = k + 1 < count ? ONVM_FLAG_SEGMENT : 0;
+    }
+}
+
+static void
+test_a_burst_ends_before_a_packet_that_it_would_cut(void)
+{
+    struct bed bed;
+    struct onvm_descriptor sent[8 * 5], back[8 * 5];
+
+    start(&bed);
+    route(&bed, CHAIN, 0, (struct onvm_route){.kind = ONVM_ROUTE_HOME});
+    for (uint32_t i = 0; i < 8; i++)
+        make_run(&sent[i * 5], i * 5, 5);
+    fake_post(&bed.fake, &bed.in, sent, 40);
+    REQUIRE(fake_take(&bed.home, back, 40) == 40, "all segments must come home");
+    for (uint32_t i = 0; i < 40; i++)
+        REQUIRE(back[i].buffer == sent[i].buffer && verdict_of(&back[i]) == ONVM_VERDICT_NEXT &&
+                    (back[i].flags & ONVM_FLAG_SEGMENT) == (sent[i].flags & ONVM_FLAG_SEGMENT),
+                "segment %u came home as another", i);
+    REQUIRE(fake_counters(&bed.fake)->rx.packets == 8, "packets are counted, not segments");
+    REQUIRE(fake_counters(&bed.fake)->hop[CHAIN][0].bytes == 80000, "and all of their bytes");
+    stop(&bed);
+}
+
+static void
+test_an_edge_without_room_for_all_segments_gets_none(void)
+{
+    const uint32_t before = ONVM_BURST - 2;
+    struct bed bed;
+    struct onvm_descriptor sent[ONVM_BURST - 2 + 5], back[ONVM_BURST];
+
+    start(&bed);
+    point_table(&bed, 3, 3);
+    for (uint32_t i = 0; i < before; i++)
+        sent[i] = packet(i, CHAIN, 0);
+    make_run(&sent[before], 100, 5);
+    fake_post(&bed.fake, &bed.in, sent, before + 5);
+    REQUIRE(fake_take(&bed.home, back, 5) == 5, "the packet must come home whole");
+    for (uint32_t k = 0; k < 5; k++)
+        REQUIRE(back[k].hop == ONVM_DROP_edge_full && back[k].buffer == sent[before + k].buffer,
+                "segment %u is not dropped with its packet", k);
+    REQUIRE(fake_take(&bed.out, back, before) == before, "the others go on");
+    REQUIRE(fake_counters(&bed.fake)->edge_full == 1, "one packet was dropped");
+    stop(&bed);
+}
+
+static void
+never_end(struct onvm_descriptor *descriptor)
+{
+    descriptor->flags |= ONVM_FLAG_SEGMENT;
+}
+
+static void
+change_flow(struct onvm_descriptor *descriptor)
+{
+    descriptor->flow++;
+}
+
+static void
+change_chain(struct onvm_descriptor *descriptor)
+{
+    descriptor->path ^= 1;
+}
+
+static void
+leave_buffer(struct onvm_descriptor *descriptor)
+{
+    descriptor->length = FAKE_STRIDE;
+}
+
+static void
+cut_header(struct onvm_descriptor *descriptor)
+{
+    descriptor->length = 13;
+}
+
+static const struct {
+    const char *sentence;
+    uint32_t count, spoilt;
+    void (*spoil)(struct onvm_descriptor *descriptor);
+    uint8_t reason;
+} bad_runs[] = {
+    {"a run without an end", 3, 2, never_end, ONVM_DROP_bad_run},
+    {"a run of more than eight", 8, 7, never_end, ONVM_DROP_bad_run},
+    {"segments of two flows", 4, 2, change_flow, ONVM_DROP_bad_run},
+    {"segments of two chains", 4, 3, change_chain, ONVM_DROP_bad_run},
+    {"a segment beyond its buffer", 4, 1, leave_buffer, ONVM_DROP_bad_bounds},
+    {"a first segment without a header", 4, 0, cut_header, ONVM_DROP_runt},
+};
+
+static void
+test_runs_that_are_no_packets_come_home_piece_by_piece(void)
+{
+    struct bed bed;
+
+    start(&bed);
+    route(&bed, CHAIN, 0, (struct onvm_route){.kind = ONVM_ROUTE_HOME});
+    for (size_t i = 0; i < sizeof(bad_runs) / sizeof(bad_runs[0]); i++) {
+        struct onvm_descriptor run[ONVM_MAX_SEGMENTS], back[ONVM_MAX_SEGMENTS];
+
+        make_run(run, 0, bad_runs[i].count);
+        bad_runs[i].spoil(&run[bad_runs[i].spoilt]);
+        fake_post(&bed.fake, &bed.in, run, bad_runs[i].count);
+        REQUIRE(fake_take(&bed.home, back, bad_runs[i].count) == bad_runs[i].count, "%s",
+                bad_runs[i].sentence);
+        for (uint32_t k = 0; k < bad_runs[i].count; k++)
+            REQUIRE(back[k].hop == bad_runs[i].reason && back[k].buffer == run[k].buffer &&
+                        (back[k].flags & ONVM_FLAG_SEGMENT) == 0,
+                    "%s: piece %u, reason %u", bad_runs[i].sentence, k, back[k].hop);
+    }
+    stop(&bed);
+}
+
 static void
 test_a_full_home_edge_holds_the_input_back(void)
 {
@@ -298,6 +420,9 @@ main(int argc, char **argv)
     test_a_table_spreads_flows_and_names_missing_instances();
     test_a_full_edge_turns_packets_home();
     test_impossible_descriptors_come_home_untouched();
+    test_a_burst_ends_before_a_packet_that_it_would_cut();
+    test_an_edge_without_room_for_all_segments_gets_none();
+    test_runs_that_are_no_packets_come_home_piece_by_piece();
     test_a_full_home_edge_holds_the_input_back();
     test_a_new_data_plane_finds_the_nf_again();
     test_refusal_ends_the_program();
