@@ -159,6 +159,11 @@ CASES = [
         ],
     ),
     Case(
+        "packets of several buffers are translated like others",
+        parameters=PARAMETERS,
+        steps=[outward(QUERY / bytes(700)), inward(ANSWER / bytes(range(250)))],
+    ),
+    Case(
         "nobody reaches an inside host that has no mapping",
         parameters=PARAMETERS,
         steps=[

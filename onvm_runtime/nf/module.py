@@ -52,10 +52,12 @@ class Module:
     """One NF module with its state and a clock of the caller's.
 
     ``now`` is the time that the module sees, in seconds since any epoch; it starts at 1.
+    ``segment`` is how many bytes of a frame lie in one buffer; longer frames take several.
     """
 
-    def __init__(self, path: str | PathLike[str]) -> None:
+    def __init__(self, path: str | PathLike[str], segment: int = lib.HARNESS_ROOM) -> None:
         self.now = 1.0
+        self.segment = segment
         self._failure = ffi.new("struct onvm_failure *")
         self._harness = lib.harness_open(fspath(path).encode(), self._failure)
         self._require(self._harness)
@@ -100,7 +102,7 @@ class Module:
         """Runs the handler on packets, in bursts as the data plane makes them.
 
         Raises ValueError for a frame that no NF would get: shorter than 14 bytes, or longer
-        than a buffer.
+        than eight buffers.
         """
         waiting = iter(packets)
         results: list[Result] = []
@@ -131,15 +133,16 @@ class Module:
 
     def _put(self, packet: Packet) -> None:
         frame = packet.frame
-        if not lib.harness_put(self._harness, frame, len(frame), packet.port, packet.flow):
+        place = (self.segment, packet.port, packet.flow)
+        if not lib.harness_put(self._harness, frame, len(frame), *place):
             raise ValueError(f"no NF would get a frame of {len(frame)} bytes")
 
     def _result(self, i: int) -> Result:
-        length = ffi.new("uint16_t *")
         verdict = ffi.new("uint8_t *")
         argument = ffi.new("uint8_t *")
-        frame = lib.harness_get(self._harness, i, length, verdict, argument)
-        return Result(ffi.buffer(frame, length[0])[:], Verdict(verdict[0]), argument[0])
+        frame = ffi.new("uint8_t[]", lib.harness_get(self._harness, i, verdict, argument))
+        lib.harness_copy(self._harness, i, frame)
+        return Result(ffi.buffer(frame)[:], Verdict(verdict[0]), argument[0])
 
     def _nanoseconds(self) -> int:
         return int(self.now * NANOSECONDS)

@@ -25,5 +25,8 @@ def all_cases() -> Iterator[tuple[str, Case]]:
     ("nf", "case"),
     [pytest.param(nf, case, id=f"{nf}: {case.sentence}") for nf, case in all_cases()],
 )
-def test_golden(nf: str, case: Case, load: Callable[[str], Module]) -> None:
-    case.run(load(nf))
+@pytest.mark.parametrize("segment", [2176, 128], ids=["one buffer", "several buffers"])
+def test_golden(nf: str, case: Case, segment: int, load: Callable[[str], Module]) -> None:
+    module = load(nf)
+    module.segment = segment
+    case.run(module)

@@ -10,7 +10,8 @@ struct harness {
     const struct onvm_module *module;
     void *state;
     struct onvm_burst burst;
-    uint8_t region[ONVM_BURST][HARNESS_STRIDE];
+    uint32_t further; /* descriptors in burst.further */
+    uint8_t region[2 * ONVM_BURST][HARNESS_STRIDE]; /* first segments, then the others */
 };
 
 static bool
@@ -47,6 +48,7 @@ harness_open(const char *path, struct onvm_failure *failure)
         return NULL;
     }
     harness->burst.stride = HARNESS_STRIDE;
+    harness->burst.base = harness->region[0];
     if (find_module(harness, path, failure) && set_up(harness, failure))
         return harness;
     if (harness->library)
@@ -95,24 +97,57 @@ harness_configure(struct harness *harness, const char *text, struct onvm_failure
     return well;
 }
 
-bool
-harness_put(struct harness *harness, const uint8_t *frame, size_t length, unsigned port,
-            uint32_t flow)
+static struct onvm_descriptor
+fill(struct harness *harness, uint32_t buffer, const uint8_t *bytes, size_t length)
 {
-    struct onvm_burst *burst = &harness->burst;
-    uint32_t i = burst->count;
-
-    if (i == ONVM_BURST || length < ONVM_FRAME_MIN || length > HARNESS_STRIDE - HARNESS_HEADROOM)
-        return false;
-    burst->descriptor[i] = (struct onvm_descriptor){
-        .buffer = onvm_buffer(i, 0),
+    memcpy(harness->region[buffer] + HARNESS_HEADROOM, bytes, length);
+    return (struct onvm_descriptor){
+        .buffer = onvm_buffer(buffer, 0),
         .offset = HARNESS_HEADROOM,
         .length = (uint16_t)length,
-        .flow = flow,
-        .path = onvm_path(1, port),
     };
+}
+
+/* Puts what is behind the first segment of packet `i`; false: there is no room for it. */
+static bool
+put_further(struct harness *harness, uint32_t i, const uint8_t *bytes, size_t length,
+            size_t segment)
+{
+    struct onvm_burst *burst = &harness->burst;
+    size_t count = (length + segment - 1) / segment;
+
+    if (count >= ONVM_MAX_SEGMENTS || harness->further + count > ONVM_BURST)
+        return false;
+    burst->run[i] = (struct onvm_run){.length = (uint16_t)length,
+                                      .first = (uint8_t)harness->further,
+                                      .count = (uint8_t)count};
+    for (size_t part; length > 0; bytes += part, length -= part) {
+        part = length < segment ? length : segment;
+        burst->further[harness->further] =
+            fill(harness, ONVM_BURST + harness->further, bytes, part);
+        harness->further++;
+    }
+    return true;
+}
+
+bool
+harness_put(struct harness *harness, const uint8_t *frame, size_t length, size_t segment,
+            unsigned port, uint32_t flow)
+{
+    struct onvm_burst *burst = &harness->burst;
+    size_t first = length < segment ? length : segment;
+    uint32_t i = burst->count;
+
+    if (i == ONVM_BURST || length < ONVM_FRAME_MIN || segment < ONVM_FRAME_MIN ||
+        segment > HARNESS_ROOM)
+        return false;
+    if (first < length && !put_further(harness, i, frame + first, length - first, segment))
+        return false;
+    burst->descriptor[i] = fill(harness, i, frame, first);
+    burst->descriptor[i].flow = flow;
+    burst->descriptor[i].path = onvm_path(1, port);
+    burst->descriptor[i].flags = first < length ? ONVM_FLAG_SEGMENT : 0;
     burst->data[i] = harness->region[i] + HARNESS_HEADROOM;
-    memcpy(burst->data[i], frame, length);
     burst->count++;
     return true;
 }
@@ -128,22 +163,33 @@ harness_run(struct harness *harness, uint64_t now)
     harness->module->handler(burst, harness->state);
 }
 
-const uint8_t *
-harness_get(const struct harness *harness, uint32_t i, uint16_t *length, uint8_t *verdict,
-            uint8_t *argument)
+uint16_t
+harness_get(const struct harness *harness, uint32_t i, uint8_t *verdict, uint8_t *argument)
 {
     const struct onvm_burst *burst = &harness->burst;
 
-    *length = onvm_packet_length(burst, i);
     *verdict = burst->verdict[i];
     *argument = burst->argument[i];
-    return burst->data[i];
+    return onvm_packet_length(burst, i);
+}
+
+void
+harness_copy(const struct harness *harness, uint32_t i, uint8_t *frame)
+{
+    for (uint32_t k = 0; k < onvm_packet_segments(&harness->burst, i); k++) {
+        uint16_t length;
+        const uint8_t *bytes = onvm_packet_segment(&harness->burst, i, k, &length);
+
+        memcpy(frame, bytes, length);
+        frame += length;
+    }
 }
 
 void
 harness_clear(struct harness *harness)
 {
     harness->burst.count = 0;
+    harness->further = 0;
 }
 
 void

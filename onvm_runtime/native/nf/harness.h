@@ -10,6 +10,7 @@
 
 #define HARNESS_HEADROOM 128u
 #define HARNESS_STRIDE 2304u
+#define HARNESS_ROOM (HARNESS_STRIDE - HARNESS_HEADROOM)
 
 struct harness;
 
@@ -25,18 +26,22 @@ const char *harness_name(const struct harness *harness);
 bool harness_configure(struct harness *harness, const char *text, struct onvm_failure *failure);
 
 /*
- * Copies a frame into the next burst.  False: the burst is full, or no NF would
- * see the frame (shorter than ONVM_FRAME_MIN, or longer than a buffer).
+ * Copies a frame into the next burst, in segments of `segment` bytes at the most (at
+ * least ONVM_FRAME_MIN, no more than HARNESS_ROOM).  False: the burst is full, or no NF
+ * would see the frame (shorter than ONVM_FRAME_MIN, or more than ONVM_MAX_SEGMENTS).
  */
-bool harness_put(struct harness *harness, const uint8_t *frame, size_t length, unsigned port,
-                 uint32_t flow);
+bool harness_put(struct harness *harness, const uint8_t *frame, size_t length, size_t segment,
+                 unsigned port, uint32_t flow);
 
 /* Runs the handler on the burst at the time `now`. */
 void harness_run(struct harness *harness, uint64_t now);
 
-/* Packet `i` of the burst as the handler left it: its frame, length, verdict and argument. */
-const uint8_t *harness_get(const struct harness *harness, uint32_t i, uint16_t *length,
-                           uint8_t *verdict, uint8_t *argument);
+/* Packet `i` of the burst as the handler left it: its length, verdict and argument. */
+uint16_t harness_get(const struct harness *harness, uint32_t i, uint8_t *verdict,
+                     uint8_t *argument);
+
+/* Copies the frame of packet `i`, of all its segments. */
+void harness_copy(const struct harness *harness, uint32_t i, uint8_t *frame);
 
 /* Begins a new burst. */
 void harness_clear(struct harness *harness);
