@@ -62,9 +62,9 @@ class Namespace:
         """The port in node.yml."""
         return {"name": name, "kind": "af_packet", "interface": f"n-{name}", "netns": self.name}
 
-    def socket(self, port: str) -> socket.socket:
+    def socket(self, port: str, ethertype: int = ETHERTYPE) -> socket.socket:
         """A packet socket at our end of a port."""
-        return _in_namespace(self.name, lambda: _packet_socket(f"t-{port}"))
+        return _in_namespace(self.name, lambda: _packet_socket(f"t-{port}", ethertype))
 
     def close(self) -> None:
         """Removes it."""
@@ -78,11 +78,11 @@ def _run(*command: str) -> None:
     subprocess.run(command, check=True)
 
 
-def _packet_socket(interface: str) -> socket.socket:
-    opened = socket.socket(socket.AF_PACKET, socket.SOCK_RAW, socket.htons(ETHERTYPE))
+def _packet_socket(interface: str, ethertype: int) -> socket.socket:
+    opened = socket.socket(socket.AF_PACKET, socket.SOCK_RAW, socket.htons(ethertype))
     # A test that is kept waiting for a CPU shall not take its own losses for the node's.
     opened.setsockopt(socket.SOL_SOCKET, SO_RCVBUFFORCE, 64 << 20)
-    opened.bind((interface, ETHERTYPE))
+    opened.bind((interface, ethertype))
     return opened
 
 
