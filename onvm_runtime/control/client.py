@@ -109,11 +109,13 @@ class Control:
         self._waiting[number] = future
         try:
             self._channel.send(number, {"op": op, **arguments})
-            return await asyncio.wait_for(future, ANSWER_SECONDS)
-        except asyncio.TimeoutError:
+            # Unlike wait_for, wait never takes an answer for a reason not to be cancelled.
+            done, _ = await asyncio.wait({future}, timeout=ANSWER_SECONDS)
+            if done:
+                return future.result()
             raise DataplaneError(
                 f"the data plane did not answer {op} within {ANSWER_SECONDS:.0f} s"
-            ) from None
+            )
         except asyncio.CancelledError:
             _discard(future)
             raise
