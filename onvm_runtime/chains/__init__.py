@@ -17,7 +17,7 @@ from onvm_runtime.chains.catalogue import NF, Catalogue
 from onvm_runtime.chains.compile import OutOfIds, compile_plan
 from onvm_runtime.chains.diff import Change, diff
 from onvm_runtime.chains.fusion import Group, groups, scaled_with
-from onvm_runtime.chains.instances import instances
+from onvm_runtime.chains.instances import instances, replica
 from onvm_runtime.chains.load import check, dump, load, validate
 from onvm_runtime.chains.plan import (
     Plan,
@@ -28,6 +28,7 @@ from onvm_runtime.chains.plan import (
 )
 from onvm_runtime.chains.problem import Problem, SpecError
 from onvm_runtime.chains.spec import (
+    Autoscale,
     Chain,
     Egress,
     Exit,
@@ -41,6 +42,7 @@ from onvm_runtime.chains.spec import (
 
 __all__ = [
     "NF",
+    "Autoscale",
     "Catalogue",
     "Chain",
     "Change",
@@ -67,6 +69,7 @@ __all__ = [
     "dump",
     "groups",
     "instances",
+    "replica",
     "load",
     "scaled_with",
     "validate",

@@ -12,16 +12,23 @@ from onvm_runtime.chains.parameters import schema_problem
 from onvm_runtime.chains.problem import SpecError
 from onvm_runtime.chains.spec import Json
 
-_KEYS = ("name", "summary", "parameters")
+_REQUIRED = ("name", "summary", "parameters")
+_KEYS = (*_REQUIRED, "stateful", "single")
 
 
 @dataclass(frozen=True)
 class NF:
-    """One entry: an NF's name, a sentence about it, the JSON Schema of its parameters."""
+    """One entry: an NF's name, a sentence about it, the JSON Schema of its parameters.
+
+    stateful  its instances know their flows, which therefore have to stay where they are
+    single    a service of it has one instance
+    """
 
     name: str
     summary: str
     parameters: Mapping[str, Json]
+    stateful: bool = False
+    single: bool = False
 
 
 class Catalogue(dict[str, NF]):
@@ -51,7 +58,7 @@ def _entry(text: str, problems: Problems) -> NF:
     root = parse(text, problems)
     if root is None:
         return NF("", "", {})
-    fields = Fields(root, problems, _KEYS, required=_KEYS)
+    fields = Fields(root, problems, _KEYS, required=_REQUIRED)
     schema = {name: node.plain() for name, node in fields.entries("parameters").items()}
     node, why = fields.node("parameters"), schema_problem(schema)
     if node and why:
@@ -60,4 +67,6 @@ def _entry(text: str, problems: Problems) -> NF:
         name=fields.take("name", values.name(limits.NAME), ""),
         summary=fields.take("summary", values.text, ""),
         parameters=schema,
+        stateful=fields.take("stateful", values.boolean, False),
+        single=fields.take("single", values.boolean, False),
     )

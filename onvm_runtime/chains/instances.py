@@ -23,6 +23,11 @@ def instances(spec: LabSpec) -> list[Instance]:
     ]
 
 
+def replica(spec: LabSpec, service: str, number: int) -> Instance:
+    """An instance of a service in a process of its own, also beyond the service's replicas."""
+    return _instance(spec.services, spec.services[service], number, None)
+
+
 def _instance(
     services: Mapping[str, Service], service: Service, n: int, group: Group | None
 ) -> Instance:
@@ -41,4 +46,6 @@ def _instance(
         fused,
         together[0].placement,
         sum(each.cpu_weight for each in together),
+        service.weight(n),
+        service.stateful,
     )

@@ -10,6 +10,7 @@ from onvm_runtime.chains.catalogue import Catalogue
 from onvm_runtime.chains.document import Fields, Node, Problems, parse, write
 from onvm_runtime.chains.spec import (
     CPU_WEIGHT,
+    Autoscale,
     Chain,
     Egress,
     Exit,
@@ -24,7 +25,13 @@ from onvm_runtime.chains.spec import (
 )
 
 _LAB_KEYS = ("services", "links", "chains", "default")
-_SERVICE_KEYS = ("nf", "replicas", "parameters", "to", "fuse", "placement", "cpu_weight")
+_SERVICE_KEYS = (
+    "nf", "replicas", "parameters", "to", "fuse", "placement", "cpu_weight", "weights", "stateful",
+    "drain_seconds", "autoscale",
+)  # fmt: skip
+_AUTOSCALE_KEYS = (
+    "min", "max", "metric", "high", "low", "up_seconds", "down_seconds", "cooldown_seconds",
+)  # fmt: skip
 _CHAIN_KEYS = (
     "name", "match", "priority", "path", "egress", "bidirectional", "lanes", "backup", "returns",
     "way_back", "also",
@@ -38,6 +45,11 @@ _MATCH_KEYS = (
     "port", "vlan", "ethertype", "source_mac", "destination_mac", "source", "destination",
     "protocol", "source_ports", "destination_ports", "link", "path_id", "index",
 )  # fmt: skip
+
+_AUTOSCALE_PRESETS = {
+    "queue": {"high": 256.0, "low": 16.0},  # packets, of 1024 that fit
+    "cpu": {"high": 75.0, "low": 25.0},  # percent of a core
+}
 
 _NO_MATCH = Match()
 
@@ -104,10 +116,18 @@ def _service(name: str, node: Node, problems: Problems) -> Service:
     except ValueError as error:
         problems.add(node.key, node.line, str(error))
     fields = Fields(node, problems, _SERVICE_KEYS, required=("nf",))
+    autoscale = _autoscale(fields.node("autoscale"), problems)
+    fewest = autoscale.min if autoscale else 1
     return Service(
         name=name,
         nf=fields.take("nf", values.text, ""),
-        replicas=fields.take("replicas", values.integer(1, limits.INSTANCES), 1),
+        replicas=fields.take("replicas", values.integer(1, limits.INSTANCES), fewest),
+        weights=fields.each("weights", values.integer(0, limits.WEIGHT), 1),
+        stateful=fields.take("stateful", values.boolean, None),
+        drain_seconds=fields.take(
+            "drain_seconds", values.integer(0, limits.DRAIN_SECONDS), Service.drain_seconds
+        ),
+        autoscale=autoscale,
         parameters=_parameters(fields.entries("parameters")),
         branches=fields.each("to", values.text, ""),
         fuse=fields.take("fuse", values.boolean, False),
@@ -122,6 +142,25 @@ def _placement(fields: Fields) -> Placement | None:
     if node is not None and isinstance(node.content, list):
         return fields.each("placement", values.integer(0, limits.CPU), 0)
     return fields.take("placement", values.placement, None)
+
+
+def _autoscale(node: Node | None, problems: Problems) -> Autoscale | None:
+    if node is None:
+        return None
+    fields = Fields(node, problems, _AUTOSCALE_KEYS, required=("min", "max"))
+    count, seconds = values.integer(1, limits.INSTANCES), values.integer(0, limits.DRAIN_SECONDS)
+    metric = fields.take("metric", values.one_of("queue", "cpu"), "queue")
+    presets = _AUTOSCALE_PRESETS[metric]
+    return Autoscale(
+        min=fields.take("min", count, 1),
+        max=fields.take("max", count, limits.INSTANCES),
+        metric=metric,
+        high=fields.take("high", values.positive, presets["high"]),
+        low=fields.take("low", values.positive, presets["low"]),
+        up_seconds=fields.take("up_seconds", seconds, Autoscale.up_seconds),
+        down_seconds=fields.take("down_seconds", seconds, Autoscale.down_seconds),
+        cooldown_seconds=fields.take("cooldown_seconds", seconds, Autoscale.cooldown_seconds),
+    )
 
 
 def _parameters(entries: dict[str, Node]) -> dict[str, Json]:

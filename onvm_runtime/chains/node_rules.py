@@ -30,6 +30,9 @@ def _wrong_services(spec: LabSpec, catalogue: Catalogue) -> Iterator[tuple[str, 
         entry = catalogue.get(service.nf)
         if entry:
             yield from parameter_problems(entry.parameters, service.parameters, f"{key}.parameters")
+            most = service.autoscale.max if service.autoscale else service.replicas
+            if entry.single and most > 1:
+                yield f"{key}.replicas", f"a service of {service.nf} has one instance: write 1"
         elif service.nf:
             yield f"{key}.nf", f"no NF {service.nf!r}; {suggest(service.nf, catalogue)}"
 

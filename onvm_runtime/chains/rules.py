@@ -110,8 +110,41 @@ def _repeated_names(spec: LabSpec) -> Found:
             first[chain.name] = index
 
 
+def _wrong_weights(spec: LabSpec) -> Found:
+    for service in spec.services.values():
+        key = f"services.{service.name}.weights"
+        if len(service.weights) > service.replicas and not service.autoscale:
+            yield (
+                key,
+                f"{len(service.weights)} are more than {service.replicas} replicas: remove some",
+            )
+        elif len(service.weights) == service.replicas and not any(service.weights):
+            yield key, "all weights are 0: nobody would get a flow"
+
+
+def _wrong_autoscale(spec: LabSpec) -> Found:
+    for service in spec.services.values():
+        policy, key = service.autoscale, f"services.{service.name}.autoscale"
+        if policy is None:
+            continue
+        if policy.min > policy.max:
+            yield f"{key}.min", f"{policy.min} is above max, {policy.max}"
+        elif not policy.min <= service.replicas <= policy.max:
+            yield (
+                f"services.{service.name}.replicas",
+                f"must be from {policy.min} to {policy.max}, as autoscale says; or leave it out",
+            )
+        if service.fuse:
+            yield key, "a fused service cannot be scaled by itself: remove `fuse` or the policy"
+        if policy.low >= policy.high:
+            yield f"{key}.low", f"{policy.low:g} must be below high, {policy.high:g}"
+
+
 def _too_many(spec: LabSpec) -> Found:
-    wanted = sum(service.replicas for service in spec.services.values())
+    wanted = sum(
+        service.autoscale.max if service.autoscale else service.replicas
+        for service in spec.services.values()
+    )
     directions = sum(1 + chain.bidirectional + len(chain.also) for chain in spec.chains)
     for key, count, most, what in (
         ("services", len(spec.services), limits.SERVICES, "services"),
@@ -231,6 +264,8 @@ _RULES = (
     _spreads_that_pass,
     _unknown_default,
     _repeated_names,
+    _wrong_weights,
+    _wrong_autoscale,
     _too_many,
     _too_long,
     _branch_cycles,

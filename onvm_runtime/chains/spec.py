@@ -17,8 +17,40 @@ CPU_WEIGHT = 100
 
 
 @dataclass(frozen=True)
+class Autoscale:
+    """How many replicas a service gets by what is measured.
+
+    min, max          replicas, both included
+    metric            queue: packets that wait for a replica, the mean over all;
+                      cpu: percent of a core that its handler takes, likewise
+    high, low         above `high` for up_seconds one replica is added, below `low` for
+                      down_seconds one is drained
+    cooldown_seconds  after a change nothing changes for so long
+    """
+
+    min: int
+    max: int
+    metric: str = "queue"
+    high: float = 256
+    low: float = 16
+    up_seconds: int = 5
+    down_seconds: int = 60
+    cooldown_seconds: int = 30
+
+    def to_json(self) -> dict[str, Json]:
+        """The keys of a chains file."""
+        return {item.name: getattr(self, item.name) for item in fields(self)}
+
+
+@dataclass(frozen=True)
 class Service:
-    """What the instances of one NF offer; chains name it."""
+    """What the instances of one NF offer; chains name it.
+
+    weights        shares of new flows, by replica; 1 where none is given
+    stateful       whether its instances know their flows, which therefore stay where
+                   they are; None: as the NF's entry in the catalogue says
+    drain_seconds  that a replica which is to go may keep its flows
+    """
 
     name: str
     nf: str
@@ -28,6 +60,10 @@ class Service:
     fuse: bool = False
     placement: Placement | None = None
     cpu_weight: int = CPU_WEIGHT
+    weights: tuple[int, ...] = ()
+    stateful: bool | None = None
+    drain_seconds: int = 30
+    autoscale: Autoscale | None = None
 
     def to_json(self) -> dict[str, Json]:
         """The service under the keys of a chains file, without its name."""
@@ -43,7 +79,24 @@ class Service:
             service["placement"] = placement_json(self.placement)
         if self.cpu_weight != CPU_WEIGHT:
             service["cpu_weight"] = self.cpu_weight
-        return service
+        return {**service, **self._balancing()}
+
+    def _balancing(self) -> dict[str, Json]:
+        """The keys of load balancing that say something."""
+        keys: dict[str, Json] = {}
+        if self.weights:
+            keys["weights"] = list(self.weights)
+        if self.stateful is not None:
+            keys["stateful"] = self.stateful
+        if self.drain_seconds != Service.drain_seconds:
+            keys["drain_seconds"] = self.drain_seconds
+        if self.autoscale:
+            keys["autoscale"] = self.autoscale.to_json()
+        return keys
+
+    def weight(self, number: int) -> int:
+        """The weight of the instance with a number, from 1."""
+        return self.weights[number - 1] if number <= len(self.weights) else 1
 
 
 def placement_json(placement: Placement) -> Json:
@@ -68,6 +121,8 @@ class Instance:
     fused: tuple[tuple[str, str], ...] = ()
     placement: Placement | None = None
     cpu_weight: int = CPU_WEIGHT
+    weight: int = 1
+    stateful: bool | None = None
 
     @property
     def group(self) -> str:

@@ -80,6 +80,24 @@ def integer(low: int, high: int) -> Callable[[Content], int]:
     return convert
 
 
+def positive(content: Content) -> float:
+    """A number above 0."""
+    if isinstance(content, (int, float)) and not isinstance(content, bool) and content > 0:
+        return float(content)
+    raise ValueError("must be a number above 0")
+
+
+def one_of(*words: str) -> Callable[[Content], str]:
+    """A converter of certain words."""
+
+    def convert(content: Content) -> str:
+        if isinstance(content, str) and content in words:
+            return content
+        raise ValueError(f"{content!r} is none of {', '.join(words)}: write one of these")
+
+    return convert
+
+
 def mac(content: Content) -> str:
     """A MAC address in lower case with colons."""
     value = content.lower().replace("-", ":") if isinstance(content, str) else ""
