@@ -69,8 +69,8 @@ __all__ = [
     "dump",
     "groups",
     "instances",
-    "replica",
     "load",
+    "replica",
     "scaled_with",
     "validate",
 ]

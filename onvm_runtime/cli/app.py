@@ -18,6 +18,7 @@ from onvm_runtime.cli import (
     link,
     nf,
     port,
+    service,
     stats,
     status,
     version,
@@ -33,6 +34,7 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 app.add_typer(nf.app, name="nf", help="Network functions.")
+app.add_typer(service.app, name="service", help="Services.")
 app.add_typer(chain.app, name="chain", help="Service chains.")
 app.add_typer(port.app, name="port", help="Ports.")
 app.add_typer(link.app, name="link", help="Links to other nodes.")

@@ -137,7 +137,7 @@ def applied(answer: Any) -> RenderableType:
 def _outcome(answer: Mapping[str, Any]) -> Iterator[Text]:
     for change in answer["changes"]:
         yield from _change(change)
-    for word in ("started", "reconfigured", "ended"):
+    for word in ("started", "reconfigured", "ended", "draining"):
         if answer[word]:
             yield Text(f"{word}: {', '.join(answer[word])}")
     if not answer["drained"]:

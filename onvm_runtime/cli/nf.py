@@ -51,6 +51,12 @@ def stop(ctx: typer.Context, instance: Instance, as_json: AsJson = False) -> Non
 
 
 @app.command()
+def drain(ctx: typer.Context, instance: Instance, as_json: AsJson = False) -> None:
+    """Gives an NF no new flows, and stops it when it has none left or its time is up."""
+    _do(ctx, instance, "drain", as_json)
+
+
+@app.command()
 def restart(ctx: typer.Context, instance: Instance, as_json: AsJson = False) -> None:
     """Ends an NF and starts it anew."""
     _do(ctx, instance, "restart", as_json)
@@ -124,12 +130,19 @@ def draw(nfs: Any) -> RenderableType:
     )
 
 
+def _state(nf: Mapping[str, Any]) -> str:
+    if not nf["draining"]:
+        return str(nf["state"])
+    left = "?" if nf["flows"] is None else nf["flows"]
+    return f"draining, {left} flows left"
+
+
 def _row(nf: Mapping[str, Any]) -> tuple[object, ...]:
     return (
         nf["name"],
         nf["service"],
         nf["nf"],
-        nf["state"],
+        _state(nf),
         duration(nf["seconds"]),
         str(nf["pid"] or ""),
         _cpus(nf),

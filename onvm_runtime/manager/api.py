@@ -165,7 +165,14 @@ def _add_chains(api: FastAPI, node: Node) -> None:
         """Gives a service another number of instances."""
         node.lease.allow(None)
         control = await node.dataplane.ready()
-        return _applied(await node.rollouts.edit(control, edits.scale(name, wanted.replicas)))
+        return _applied(
+            await node.rollouts.edit(control, edits.scale_by_hand(name, wanted.replicas))
+        )
+
+    @api.get("/v1/services")
+    async def services() -> models.Services:
+        """The services, and how those with a policy follow it."""
+        return models.Services(services=views.services(node))
 
 
 def _add_lease(api: FastAPI, node: Node) -> None:
@@ -190,6 +197,7 @@ def _applied(outcome: Any) -> models.Applied:
         started=outcome.started,
         reconfigured=outcome.reconfigured,
         ended=outcome.ended,
+        draining=outcome.draining,
         drained=outcome.drained,
         seconds=outcome.seconds,
     )
@@ -199,13 +207,20 @@ def _add_nfs(api: FastAPI, node: Node) -> None:
     @api.post("/v1/nfs/{instance}/stop")
     async def stop(instance: str) -> models.NfStatus:
         """Stops an instance until it is started again, also over a restart of the manager."""
+        stopped = node.fleet[instance]  # one that drains and is to go is gone afterwards
         await node.rollouts.stop(await node.dataplane.ready(), instance)
-        return views.nf(node, node.fleet[instance])
+        return views.nf(node, stopped)
 
     @api.post("/v1/nfs/{instance}/start")
     async def start(instance: str) -> models.NfStatus:
         """Starts an instance now, whatever pause it is in."""
         await node.rollouts.start(await node.dataplane.ready(), instance)
+        return views.nf(node, node.fleet[instance])
+
+    @api.post("/v1/nfs/{instance}/drain")
+    async def drain(instance: str) -> models.NfStatus:
+        """Gives an instance no new flows, and stops it when it has none left."""
+        await node.rollouts.drain(await node.dataplane.ready(), instance)
         return views.nf(node, node.fleet[instance])
 
     @api.post("/v1/nfs/{instance}/restart")

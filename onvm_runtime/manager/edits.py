@@ -6,8 +6,8 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from dataclasses import replace
 
-from onvm_runtime.chains import LabSpec, scaled_with
-from onvm_runtime.manager.failure import NotFound
+from onvm_runtime.chains import LabSpec, Service, scaled_with
+from onvm_runtime.manager.failure import Conflict, NotFound
 
 Edit = Callable[[LabSpec], LabSpec]
 
@@ -20,13 +20,44 @@ def scale(service: str, replicas: int) -> Edit:
     def edit(spec: LabSpec) -> LabSpec:
         if service not in spec.services:
             raise NotFound(f"there is no service {service}; there are: {_names(spec.services)}")
-        scaled = {
-            name: replace(spec.services[name], replicas=replicas)
-            for name in scaled_with(spec, service)
-        }
-        return replace(spec, services={**spec.services, **scaled})
+        return _with_replicas(spec, service, replicas)
 
     return edit
+
+
+def scale_by_hand(service: str, replicas: int) -> Edit:
+    """As `scale`, for people: the edit raises Conflict where a policy decides."""
+
+    def edit(spec: LabSpec) -> LabSpec:
+        policy = spec.services[service].autoscale if service in spec.services else None
+        if policy:
+            raise Conflict(
+                f"service {service} is scaled by its policy, from {policy.min} to {policy.max}: "
+                "change or remove `autoscale` in the chains file"
+            )
+        return scale(service, replicas)(spec)
+
+    return edit
+
+
+def keep_autoscaled(before: LabSpec, spec: LabSpec) -> LabSpec:
+    """Lets services with a policy, before and now, keep their replicas, within its bounds."""
+    for name, service in spec.services.items():
+        known = before.services.get(name)
+        if service.autoscale and known and known.autoscale:
+            replicas = min(max(known.replicas, service.autoscale.min), service.autoscale.max)
+            spec = _with_replicas(spec, name, replicas)
+    return spec
+
+
+def _with_replicas(spec: LabSpec, name: str, replicas: int) -> LabSpec:
+    scaled = {other: _scaled(spec.services[other], replicas) for other in scaled_with(spec, name)}
+    return replace(spec, services={**spec.services, **scaled})
+
+
+def _scaled(service: Service, replicas: int) -> Service:
+    weights = service.weights if service.autoscale else service.weights[:replicas]
+    return replace(service, replicas=replicas, weights=weights)
 
 
 def remove_chain(name: str) -> Edit:

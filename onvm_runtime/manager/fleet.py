@@ -9,6 +9,7 @@ from collections.abc import Callable, Collection, Iterable
 from dataclasses import replace
 from typing import Any
 
+from onvm_runtime.chains import Catalogue
 from onvm_runtime.chains import Instance as Wanted
 from onvm_runtime.control import Control, DataplaneError
 from onvm_runtime.manager.config import NodeConfig
@@ -35,12 +36,14 @@ log = logging.getLogger(__name__)
 class Fleet:
     """The instances by name, and what the data plane is told about them."""
 
-    def __init__(self, config: NodeConfig, driver: Driver) -> None:
+    def __init__(self, config: NodeConfig, catalogue: Catalogue, driver: Driver) -> None:
         self._config = config
+        self._catalogue = catalogue
         self._driver = JoiningDriver(driver, self._complete)
         self.placing = Placing(config)
         self._orphans: dict[str, Handle] = {}
         self._refusals: dict[str, str] = {}
+        self._idle: set[str] = set()  # those that get no new flows
         self.instances: dict[str, Instance] = {}
 
     def __getitem__(self, name: str) -> Instance:
@@ -70,8 +73,11 @@ class Fleet:
         self._orphans = {name: handle for name, handle in running.items() if name not in adopted}
         await self._place()
 
-    async def restore(self, control: Control, stopped: Collection[str]) -> None:
+    async def restore(
+        self, control: Control, stopped: Collection[str], draining: Collection[str]
+    ) -> None:
         """Has the data plane expect every instance that shall run.  Raises DataplaneError."""
+        self._idle = set(draining)
         # An earlier manager may have died while it removed NFs: their names come free first.
         status = await _status_when(control, lambda now: not _leaving(now))
         states = {nf["name"]: nf["state"] for nf in status["nfs"]}
@@ -108,12 +114,15 @@ class Fleet:
                 instance.report("away")
 
     async def add(self, control: Control, wanted: Collection[Wanted]) -> None:
-        """Has instances expected, then begins them.  Raises DataplaneError.
+        """Has instances expected, then begins them; they get no flows yet.
+
+        Raises DataplaneError.
 
         All first, then any: a process that several share finds the sockets of all.
         """
         for one in wanted:
             self.instances.setdefault(one.name, self._make(one))
+        self._idle |= {one.name for one in wanted}
         await self._place()
         for one in wanted:
             await self._expect(control, one)
@@ -124,6 +133,27 @@ class Fleet:
         """The instances in the process of one, itself included.  Raises NotFound."""
         process = _process(self[name].wanted)
         return [n for n, one in self.instances.items() if _process(one.wanted) == process]
+
+    async def weigh(self, control: Control, names: Iterable[str]) -> None:
+        """Has instances take their share of new flows, all at once.  Raises DataplaneError."""
+        weights = {name: self[name].wanted.weight for name in names}
+        self._idle -= weights.keys()
+        if weights:
+            await control.request("nf.weigh", weights=weights)
+
+    async def relieve(self, control: Control, names: Iterable[str]) -> None:
+        """Has instances get no new flows.  Raises DataplaneError."""
+        weights = dict.fromkeys(names, 0)
+        self._idle |= weights.keys()
+        if weights:
+            await control.request("nf.weigh", weights=weights)
+
+    def stateful(self, nf: str, said: bool | None) -> bool:
+        """Whether instances of an NF know their flows, unless the chains file has said it."""
+        if said is not None:
+            return said
+        entry = self._catalogue.get(nf)
+        return entry is not None and entry.stateful
 
     async def halt(self, control: Control | None, name: str) -> None:
         """Takes an instance out of the path, then ends it; it stays listed.
@@ -211,6 +241,8 @@ class Fleet:
             gid=self._config.nf.user,
             dedicated=self.placing.polls(_process(wanted)),
             **({"group": wanted.group} if wanted.group else {}),
+            weight=0 if wanted.name in self._idle else wanted.weight,
+            stateful=self.stateful(wanted.nf, wanted.stateful),
         )
 
     async def _end_orphans(self) -> None:

@@ -87,6 +87,9 @@ class NfStatus(Model):
     alone     nobody else is placed on its core
     remote    it may run on another socket than the data plane
     cpu_weight, weighed_by   its share of a busy CPU, enforced by cgroup or nice
+    weight    its share of new flows, among those of its service
+    draining  it gets no new flows, and ends when it has none left or in `drain_seconds`;
+              `flows` is how many it has, null while that is not known
     """
 
     name: str
@@ -105,6 +108,10 @@ class NfStatus(Model):
     restarts: int
     seconds: float
     pid: int | None
+    weight: int = 1
+    draining: bool = False
+    drain_seconds: float | None = None
+    flows: int | None = None
 
 
 class Ports(Model):
@@ -240,14 +247,51 @@ class Changes(Model):
 
 
 class Applied(Model):
-    """What a rollout did.  `drained` is false when packets were still on old chains."""
+    """What a rollout did.  `drained` is false when packets were still on old chains.
+
+    draining  instances that go when they have no flows left, or their time is up
+    """
 
     changes: list[Change]
     started: list[str]
     reconfigured: list[str]
     ended: list[str]
+    draining: list[str] = []
     drained: bool
     seconds: float
+
+
+class Scaling(Model):
+    """A change of replicas by a policy.  `time`: seconds since 1970; `measure` led to it."""
+
+    time: float
+    before: int
+    after: int
+    measure: float
+
+
+class ServiceStatus(Model):
+    """A service.
+
+    autoscale  its policy, under the keys of a chains file; null: people scale it
+    measure    what the policy goes by, the mean over all replicas: packets or percent
+    scalings   the last changes by the policy
+    """
+
+    name: str
+    nf: str
+    stateful: bool
+    replicas: int
+    draining: list[str]
+    autoscale: dict[str, Any] | None
+    measure: float | None
+    scalings: list[Scaling]
+
+
+class Services(Model):
+    """The services of the desired state."""
+
+    services: list[ServiceStatus]
 
 
 class Scale(Model):

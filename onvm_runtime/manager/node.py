@@ -8,12 +8,14 @@ import logging
 from pathlib import Path
 from typing import Any
 
-from onvm_runtime.chains import Catalogue, Problem, SpecError, instances
+from onvm_runtime.chains import Catalogue, Problem, SpecError
 from onvm_runtime.control import Control, DataplaneError
 from onvm_runtime.manager import driver
+from onvm_runtime.manager.autoscaling import Autoscaling
 from onvm_runtime.manager.config import NodeConfig
 from onvm_runtime.manager.counting import Counting
 from onvm_runtime.manager.dataplane import Dataplane
+from onvm_runtime.manager.draining import Draining
 from onvm_runtime.manager.failure import Unavailable
 from onvm_runtime.manager.fleet import Fleet
 from onvm_runtime.manager.in_force import InForce
@@ -36,7 +38,7 @@ class Node:
         self.config = config
         self.catalogue = read_catalogue(config.catalogue)
         self.ports = Ports(config)
-        self.fleet = Fleet(config, driver.make(config))
+        self.fleet = Fleet(config, self.catalogue, driver.make(config))
         self.in_force = InForce()
         self.rollouts = Rollouts(
             self.catalogue,
@@ -49,15 +51,19 @@ class Node:
         self.dataplane = Dataplane(config, self)
         self.sampling = Sampling(config.dataplane.latency_sample)
         self._counting = Counting()
+        self.draining = Draining(self.rollouts)
+        self.autoscaling = Autoscaling(self.rollouts, self._counting)
         self._tasks: set[asyncio.Task[None]] = set()
 
     async def start(self) -> None:
         """Adopts NFs that run, then begins to keep everything right."""
         desired = self.rollouts.desired
-        await self.fleet.adopt(instances(desired.spec), desired.stopped)
+        await self.fleet.adopt(desired.instances(), desired.stopped)
         self._tasks = {
             asyncio.create_task(self.dataplane.run()),
             asyncio.create_task(self.ports.keep_trying(self._connected, self._resend)),
+            asyncio.create_task(self.draining.run(self._connected)),
+            asyncio.create_task(self.autoscaling.run(self._connected)),
         }
 
     async def broken(self) -> None:
@@ -106,7 +112,7 @@ class Node:
         await self.ports.reconcile(control)
         self.in_force.learn((await control.request("status"))["chains"])
         desired = self.rollouts.desired
-        await self.fleet.restore(control, desired.stopped)
+        await self.fleet.restore(control, desired.stopped, desired.draining)
         await self.in_force.send(control, desired.plan, self.ports.open())
         await self.fleet.dismiss_others(control, desired.stopped)
 

@@ -5,9 +5,10 @@
     start      instances that are new; they get no packets yet
     configure  instances whose parameters differ
     keep       the new desired state: from here on a restarted manager goes forward
+    balance    new instances take their share of new flows, those that are to go none
     switch     the data plane takes all chains and rules at once
     drain      until no packet is on a chain that is gone
-    end        instances that nobody needs
+    end        instances that nobody needs; but stateful ones keep their flows for a while
 
 Whatever fails up to the switch is undone, in reverse order.
 """
@@ -17,8 +18,8 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-from collections.abc import Callable, Iterator
-from contextlib import AsyncExitStack, contextmanager
+from collections.abc import AsyncIterator, Callable, Collection, Iterator
+from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
 from dataclasses import dataclass, replace
 
 from onvm_runtime.chains import (
@@ -51,12 +52,17 @@ log = logging.getLogger(__name__)
 
 @dataclass(frozen=True)
 class Outcome:
-    """What a rollout did.  `drained` is False when packets were still on old chains."""
+    """What a rollout did.
+
+    draining  instances that go when they have no flows left, or their time is up
+    drained   False when packets were still on old chains
+    """
 
     changes: list[Change]
     started: list[str]
     reconfigured: list[str]
     ended: list[str]
+    draining: list[str]
     drained: bool
     seconds: float
 
@@ -74,6 +80,7 @@ class Rollouts:
         self._fleet = fleet
         self._in_force = in_force
         self._kept = kept
+        self._turn = asyncio.Lock()
 
     def check(self, text: str, source: str) -> LabSpec:
         """Reads a spec against this node; raises SpecError with all problems."""
@@ -83,7 +90,8 @@ class Rollouts:
 
     def diff(self, text: str, source: str) -> list[Change]:
         """What applying the text would change; raises SpecError."""
-        return diff(self.desired.spec, self.check(text, source))
+        kept, source = self._keeping_replicas(text, source)
+        return diff(self.desired.spec, self.check(kept, source))
 
     async def apply(self, control: Control, text: str, source: str) -> Outcome:
         """Makes the text the desired state, or changes nothing.
@@ -91,12 +99,12 @@ class Rollouts:
         Raises SpecError, Conflict while another rollout runs, NoSpace, Failed and
         Unavailable.
         """
-        with self._exclusively():
-            return await self._roll(control, text, source)
+        async with self._exclusively():
+            return await self._roll(control, *self._keeping_replicas(text, source))
 
     async def edit(self, control: Control, change: Callable[[LabSpec], LabSpec]) -> Outcome:
         """Applies the present spec with a change, written out anew.  Raises as `apply` does."""
-        with self._exclusively():
+        async with self._exclusively():
             text = dump(change(self.desired.spec))
             return await self._roll(control, text, edits.source(self.desired.source))
 
@@ -105,28 +113,80 @@ class Rollouts:
 
         Raises NotFound, Conflict, NoSpace.
         """
-        with self._exclusively():
-            names = self._fleet.mates(name)
-            self._keep(replace(self.desired, stopped=self.desired.stopped.union(names)))
-            await self._halt(control, names)
+        async with self._exclusively():
+            await self._end(control, self._fleet.mates(name))
 
     async def start(self, control: Control, name: str) -> None:
         """Starts an instance at once; one that runs or starts is left alone.
 
         Raises NotFound, Conflict, NoSpace and Unavailable.
         """
-        with self._exclusively():
-            names = self._fleet.mates(name)
-            self._keep(replace(self.desired, stopped=self.desired.stopped.difference(names)))
+        async with self._exclusively():
+            names = self._staying(name)
+            self._keep(self._without(names))
             if self._fleet[name].state not in ("starting", "running"):
                 await self._begin_anew(control, names)
+            with _explained(control):
+                await self._fleet.weigh(control, names)
 
     async def restart(self, control: Control, name: str) -> None:
         """Ends an instance's process and starts another.  Raises as `start` does."""
-        with self._exclusively():
-            names = self._fleet.mates(name)
-            self._keep(replace(self.desired, stopped=self.desired.stopped.difference(names)))
+        async with self._exclusively():
+            names = self._staying(name)
+            self._keep(self._without(names))
             await self._begin_anew(control, names)
+            with _explained(control):
+                await self._fleet.weigh(control, names)
+
+    async def drain(self, control: Control, name: str) -> None:
+        """Gives an instance no new flows, and has it stopped when it has none left.
+
+        Those that are fused with it pass on what it gets, and go with it.
+
+        At the latest when its service's drain_seconds are over.  Raises NotFound, Conflict
+        and NoSpace.
+        """
+        async with self._exclusively():
+            names, wanted = self._staying(name), self._fleet[name].wanted
+            if self._fleet[name].state != "running":
+                raise Conflict(f"NF {name} does not run: there is nothing to drain")
+            until = time.time() + self.desired.spec.services[wanted.service].drain_seconds
+            draining = {**dict.fromkeys(names, until), **self.desired.draining}
+            self._keep(replace(self.desired, draining=draining))
+            with _explained(control):
+                await self._fleet.relieve(control, names)
+
+    async def end_drained(self, control: Control, name: str) -> None:
+        """Ends an instance that has drained, unless a rollout is under way.  Raises NoSpace."""
+        if not self.busy and name in self.desired.draining:
+            async with self._turn:
+                await self._end(control, self._fleet.mates(name))
+
+    async def _end(self, control: Control, names: list[str]) -> None:
+        """Stops the instances of a process; removes one that drained because it is to go."""
+        rest = self._without(names)
+        if names[0] in {wanted.name for wanted in instances(self.desired.spec)}:
+            self._keep(replace(rest, stopped=rest.stopped.union(names)))
+            await self._halt(control, names)
+        else:
+            self._keep(rest)
+            await asyncio.gather(*(self._remove(control, name) for name in names))
+
+    def _staying(self, name: str) -> list[str]:
+        """The instances in the process of one.
+
+        Raises NotFound, and Conflict for one that is on its way out.
+        """
+        names = self._fleet.mates(name)
+        if name not in {wanted.name for wanted in instances(self.desired.spec)}:
+            raise Conflict(f"NF {name} drains and then goes: scale its service up to keep it")
+        return names
+
+    def _without(self, names: Collection[str]) -> Desired:
+        """The desired state, in which these are neither stopped nor drain."""
+        draining = {name: end for name, end in self.desired.draining.items() if name not in names}
+        stopped = self.desired.stopped.difference(names)
+        return replace(self.desired, stopped=stopped, draining=draining)
 
     async def _begin_anew(self, control: Control, names: list[str]) -> None:
         await self._halt(control, [name for name in names if self._fleet[name].begun])
@@ -150,6 +210,7 @@ class Rollouts:
             started=[wanted.name for wanted in steps.new],
             reconfigured=[wanted.name for wanted, _ in steps.changed],
             ended=steps.gone,
+            draining=sorted(new.draining),
             drained=drained,
             seconds=time.monotonic() - began,
         )
@@ -171,7 +232,39 @@ class Rollouts:
         except OutOfIds as error:
             raise Conflict(str(error)) from error
         names = {wanted.name for wanted in instances(spec)}
-        return Desired(source, text, spec, plan, self.desired.stopped & names)
+        stopped = self.desired.stopped & names
+        return Desired(source, text, spec, plan, stopped, self._who_drains(spec))
+
+    def _who_drains(self, spec: LabSpec) -> dict[str, float]:
+        """Until when: those that drained already and are not wanted again, and those to go."""
+        before = {wanted.name: wanted for wanted in instances(self.desired.spec)}
+        names = {wanted.name for wanted in instances(spec)}
+        leaving = [
+            wanted
+            for name, wanted in before.items()
+            if name not in names and wanted.service in spec.services and self._has_flows(wanted)
+        ]
+        until = {w.name: time.time() + spec.services[w.service].drain_seconds for w in leaving}
+        still = {
+            name: end
+            for name, end in self.desired.draining.items()
+            if name.rpartition("-")[0] in spec.services and (name in before or name not in names)
+        }
+        return {**until, **still}
+
+    def _has_flows(self, wanted: Wanted) -> bool:
+        running = self._fleet.instances.get(wanted.name)
+        drains = running is not None and running.state == "running" and not wanted.fused
+        return drains and self._fleet.stateful(wanted.nf, wanted.stateful)
+
+    def _keeping_replicas(self, text: str, source: str) -> tuple[str, str]:
+        """The text in which services keep the replicas that autoscaling has given them.
+
+        Raises SpecError.
+        """
+        spec = self.check(text, source)
+        kept = edits.keep_autoscaled(self.desired.spec, spec)
+        return (text, source) if kept == spec else (dump(kept), edits.source(source))
 
     async def _switch(self, control: Control, old: Desired, new: Desired, steps: Steps) -> None:
         async with AsyncExitStack() as undo:
@@ -185,9 +278,22 @@ class Rollouts:
             await self._until_running([wanted.name for wanted, _ in steps.changed])
             self._keep(new)
             undo.callback(self._keep_again, old)
+            undo.push_async_callback(self._balance_back, control, steps)
+            await self._balance(control, steps)
             if new.plan != old.plan:
                 await self._in_force.send(control, new.plan, self._ports.open())
             undo.pop_all()
+
+    async def _balance(self, control: Control, steps: Steps) -> None:
+        await self._fleet.weigh(control, [*(wanted.name for wanted in steps.new), *steps.back])
+        await self._fleet.relieve(control, steps.relieved)
+
+    async def _balance_back(self, control: Control, steps: Steps) -> None:
+        try:
+            await self._fleet.weigh(control, steps.relieved)
+            await self._fleet.relieve(control, steps.back)
+        except (ManagerError, DataplaneError) as error:
+            log.error("new flows are not spread as before: %s", error)
 
     async def _until_running(self, names: list[str]) -> None:
         starts = [asyncio.create_task(self._fleet[name].settled()) for name in names]
@@ -235,31 +341,41 @@ class Rollouts:
         except ManagerError as error:
             log.error("%s", error)
 
-    @contextmanager
-    def _exclusively(self) -> Iterator[None]:
+    @asynccontextmanager
+    async def _exclusively(self) -> AsyncIterator[None]:
+        """One change by users at a time; an instance that is just being ended is waited for."""
         if self.busy:
             raise Conflict("a rollout is under way: try again when it is done")
         self.busy = True
         try:
-            yield
+            async with self._turn:
+                yield
         finally:
             self.busy = False
 
 
 @dataclass(frozen=True)
 class Steps:
-    """What has to be done to instances.  `changed`: each as it shall be, and as it was."""
+    """What has to be done to instances.
+
+    changed   each as it shall be, and as it was
+    gone      to be ended at once
+    relieved  to drain from now on
+    back      that drained, and shall not any more
+    """
 
     new: list[Wanted]
     changed: list[tuple[Wanted, Wanted]]
     gone: list[str]
+    relieved: list[str]
+    back: list[str]
 
     @classmethod
     def between(cls, old: Desired, new: Desired) -> Steps:
         """The steps from one desired state to another; stopped instances stay as they are."""
-        before = {wanted.name: wanted for wanted in instances(old.spec)}
+        before = {wanted.name: wanted for wanted in old.instances()}
         after = [wanted for wanted in instances(new.spec) if wanted.name not in new.stopped]
-        names = {wanted.name for wanted in instances(new.spec)}
+        names = {wanted.name for wanted in new.instances()}
         return cls(
             new=[wanted for wanted in after if wanted.name not in before],
             changed=[
@@ -268,6 +384,12 @@ class Steps:
                 if wanted != before.get(wanted.name, wanted)
             ],
             gone=[name for name in before if name not in names],
+            relieved=[name for name in new.draining if name not in old.draining],
+            back=[
+                wanted.name
+                for wanted in after
+                if wanted.name in old.draining and wanted.name not in new.draining
+            ],
         )
 
 

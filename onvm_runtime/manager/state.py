@@ -5,11 +5,12 @@ from __future__ import annotations
 
 import json
 import os
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from onvm_runtime.chains import LabSpec, Plan, SpecError, load
+from onvm_runtime.chains import Instance, LabSpec, Plan, SpecError, instances, load, replica
 from onvm_runtime.manager.failure import ManagerError, NoSpace
 
 VERSION = 1
@@ -17,13 +18,30 @@ VERSION = 1
 
 @dataclass(frozen=True)
 class Desired:
-    """A spec with the text it came from, its plan, and the instances that a user stopped."""
+    """A spec with the text it came from, its plan, and what differs from it for a while.
+
+    stopped   instances that a user stopped
+    draining  instances that get no new flows, and until when (seconds since 1970) they may
+              keep what they have; then one of the spec is stopped, another one removed
+    """
 
     source: str = ""
     text: str = ""
     spec: LabSpec = field(default_factory=LabSpec)
     plan: Plan = field(default_factory=Plan)
     stopped: frozenset[str] = frozenset()
+    draining: Mapping[str, float] = field(default_factory=dict)
+
+    def instances(self) -> list[Instance]:
+        """All instances that there shall be, those that drain and are to go then included."""
+        wanted = instances(self.spec)
+        beyond = self.draining.keys() - {instance.name for instance in wanted}
+        return [*wanted, *(_leaving(self.spec, name) for name in sorted(beyond))]
+
+
+def _leaving(spec: LabSpec, name: str) -> Instance:
+    service, _, number = name.rpartition("-")
+    return replica(spec, service, int(number))
 
 
 class StateFile:
@@ -89,6 +107,7 @@ def _to_json(desired: Desired) -> dict[str, Any]:
         "text": desired.text,
         "plan": desired.plan.to_json(),
         "stopped": sorted(desired.stopped),
+        "draining": dict(desired.draining),
     }
 
 
@@ -101,4 +120,5 @@ def _from_json(kept: dict[str, Any]) -> Desired:
         spec=load(kept["text"], kept["source"]) if kept["text"] else LabSpec(),
         plan=Plan.from_json(kept["plan"]),
         stopped=frozenset(kept["stopped"]),
+        draining=kept.get("draining", {}),
     )

@@ -7,7 +7,7 @@ import time
 from collections.abc import Iterable
 from typing import Any
 
-from onvm_runtime.chains import Plan
+from onvm_runtime.chains import Plan, Service
 from onvm_runtime.control import DataplaneError
 from onvm_runtime.manager import models
 from onvm_runtime.manager.driver import FUSED
@@ -17,7 +17,7 @@ from onvm_runtime.manager.node import Node
 from onvm_runtime.manager.placement import Place, cpu_list
 from onvm_runtime.manager.version import VERSION
 from onvm_runtime.telemetry.latency import ChainLatency, Latency
-from onvm_runtime.telemetry.prometheus import ManagerFacts, NfFacts
+from onvm_runtime.telemetry.prometheus import ManagerFacts, NfFacts, ServiceFacts
 
 _NOTHING: dict[str, Any] = {"ports": [], "nfs": [], "chains": [], "links": [], "buffers": {}}
 
@@ -77,6 +77,7 @@ def nfs(node: Node) -> list[models.NfStatus]:
 def nf(node: Node, instance: Instance) -> models.NfStatus:
     """One instance."""
     place = node.fleet.place(instance.wanted.name)
+    until = node.rollouts.desired.draining.get(instance.wanted.name)
     return models.NfStatus(
         name=instance.wanted.name,
         service=instance.wanted.service,
@@ -94,6 +95,33 @@ def nf(node: Node, instance: Instance) -> models.NfStatus:
         restarts=instance.restarts,
         seconds=time.monotonic() - instance.since,
         pid=instance.pid,
+        weight=instance.wanted.weight if until is None else 0,
+        draining=until is not None,
+        drain_seconds=None if until is None else max(0.0, until - time.time()),
+        flows=node.draining.flows.get(instance.wanted.name),
+    )
+
+
+def services(node: Node) -> list[models.ServiceStatus]:
+    """The services of the desired state."""
+    return [_service(node, service) for service in node.rollouts.desired.spec.services.values()]
+
+
+def _service(node: Node, service: Service) -> models.ServiceStatus:
+    followed = node.autoscaling.followed.get(service.name) if service.autoscale else None
+    return models.ServiceStatus(
+        name=service.name,
+        nf=service.nf,
+        stateful=node.fleet.stateful(service.nf, service.stateful),
+        replicas=service.replicas,
+        draining=[
+            name
+            for name in node.rollouts.desired.draining
+            if name.rpartition("-")[0] == service.name
+        ],
+        autoscale=service.autoscale.to_json() if service.autoscale else None,
+        measure=followed.measure if followed else None,
+        scalings=[models.Scaling(**vars(event)) for event in followed.events] if followed else [],
     )
 
 
@@ -106,6 +134,10 @@ async def facts(node: Node) -> ManagerFacts:
         nfs=tuple(NfFacts(nf.name, nf.service, nf.state, nf.restarts) for nf in nfs(node)),
         ports_up=tuple((port.name, port.up) for port in await ports(node)),
         links_up=tuple((link.name, link.peer, link.up) for link in await links(node)),
+        services=tuple(
+            ServiceFacts(s.name, s.replicas, len(s.draining), node.autoscaling.count(s.name))
+            for s in services(node)
+        ),
     )
 
 

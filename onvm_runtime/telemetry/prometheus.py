@@ -66,6 +66,20 @@ class NfFacts:
 
 
 @dataclass(frozen=True)
+class ServiceFacts:
+    """What the manager knows of a service.
+
+    draining  instances on their way out, beside `replicas`
+    scalings  by its policy, since the manager started
+    """
+
+    name: str
+    replicas: int
+    draining: int
+    scalings: int
+
+
+@dataclass(frozen=True)
 class ManagerFacts:
     """What the manager itself has to report."""
 
@@ -75,6 +89,7 @@ class ManagerFacts:
     nfs: tuple[NfFacts, ...]
     ports_up: tuple[tuple[str, bool], ...]
     links_up: tuple[tuple[str, str, bool], ...] = ()
+    services: tuple[ServiceFacts, ...] = ()
 
 
 def exposition(
@@ -159,6 +174,22 @@ def _manager(facts: ManagerFacts) -> Iterator[Metric]:
         "Restarts of an instance that ended by itself.",
         ["nf", "service"],
         [([nf.name, nf.service], nf.restarts) for nf in facts.nfs],
+    )
+    yield _gauge(
+        "onvm_service_replicas",
+        "Instances that the service shall have, and those that drain on their way out.",
+        ["service", "state"],
+        [
+            ([service.name, state], count)
+            for service in facts.services
+            for state, count in (("wanted", service.replicas), ("draining", service.draining))
+        ],
+    )
+    yield _counter(
+        "onvm_service_scalings",
+        "Changes of the number of instances by the service's policy.",
+        ["service"],
+        [([service.name], service.scalings) for service in facts.services],
     )
     yield _gauge(
         "onvm_port_up",

@@ -86,6 +86,7 @@ class StandIn:
         self.plan: dict[str, Any] = {"links": [], "chains": [], "rules": []}
         self.draining: list[dict[str, Any]] = []
         self.every = 0
+        self.flows: dict[str, int] = {}
 
     def start(self) -> None:
         """Listens, with nothing kept from an earlier life."""
@@ -233,7 +234,9 @@ class StandIn:
         known = self.nfs.get(name)
         if known is None:
             facts = {"name": name, "id": len(self.nfs), "service": request["service"]}
-            self.nfs[name] = {**facts, "state": "expected", "leaving": False}
+            self.nfs[name] = {**facts, "state": "expected", "leaving": False, "waiting": 0}
+        wishes = {"weight": request["weight"], "stateful": request["stateful"]}
+        self.nfs[name].update(wishes)
         asyncio.get_running_loop().call_soon(self.on_expect, request)
         return {"id": self.nfs[name]["id"], "socket": f"{self.path.parent}/nf/{name}/nf.sock"}, None
 
@@ -241,6 +244,16 @@ class StandIn:
         if self.nfs.pop(request["name"], None) is None:
             raise Refused(f"no NF is called {request['name']}")
         return {}, None
+
+    def _op_nf_weigh(self, request: dict[str, Any]) -> Any:
+        for name, weight in request["weights"].items():
+            if name not in self.nfs:
+                raise Refused(f"there is no NF {name}")
+            self.nfs[name]["weight"] = weight
+        return {}, None
+
+    def _op_nf_flows(self, request: dict[str, Any]) -> Any:
+        return {"flows": self.flows.get(request["name"], 0)}, None
 
     def _op_nf_query(self, request: dict[str, Any]) -> Any:
         return {"reply": {"nf": request["name"], "asked": request["request"]}}, None
