@@ -78,7 +78,7 @@ class Scaled:
 
     def losses(self) -> str:
         """Where the node says that it has lost packets."""
-        raw = self.plane.counters().counters
+        raw = self.plane.counters()
         ids = {p["name"]: p["id"] for p in self.plane.request("status")["ports"]}
         ports = {
             f"{name} {word}": getattr(raw.port[number], word)
