@@ -207,9 +207,13 @@ def _add_nfs(api: FastAPI, node: Node) -> None:
     @api.post("/v1/nfs/{instance}/stop")
     async def stop(instance: str) -> models.NfStatus:
         """Stops an instance until it is started again, also over a restart of the manager."""
-        stopped = node.fleet[instance]  # one that drains and is to go is gone afterwards
+        stopped = node.fleet[instance]
+        before = views.nf(node, stopped)
         await node.rollouts.stop(await node.dataplane.ready(), instance)
-        return views.nf(node, stopped)
+        if instance in node.fleet.instances:
+            return views.nf(node, stopped)
+        # It drained, and has gone for good.
+        return before.model_copy(update={"state": stopped.state, "pid": None, "draining": False})
 
     @api.post("/v1/nfs/{instance}/start")
     async def start(instance: str) -> models.NfStatus:
