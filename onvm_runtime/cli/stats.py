@@ -39,7 +39,13 @@ def stats(
 
 def draw(now: Stats, before: Stats | None) -> RenderableType:
     """The tables of one look; with an earlier one, rates between them."""
-    return Group(_node(now["node"]), _ports(now, before), _hops(now, before), _drops(now, before))
+    return Group(
+        _node(now["node"]),
+        _workers(now, before),
+        _ports(now, before),
+        _hops(now, before),
+        _drops(now, before),
+    )
 
 
 def _node(node: Stats) -> Text:
@@ -47,6 +53,32 @@ def _node(node: Stats) -> Text:
         f"{node['flows']:,} flows known, {node['buffers_out']:,} of {node['buffers']:,} buffers "
         f"with NFs, {node['buffers_queued']:,} in ports and queues"
     )
+
+
+def _workers(now: Stats, before: Stats | None) -> RenderableType:
+    old = dict(enumerate(before["node"]["workers"])) if before else {}
+    return table(
+        ("WORKER", "#PACKETS", "#PACKETS/s", "#BUSY"),
+        [
+            _worker(number, worker, old.get(number), _seconds(now, before))
+            for number, worker in enumerate(now["node"]["workers"])
+        ],
+    )
+
+
+def _worker(
+    number: int, worker: Stats, before: Stats | None, seconds: float
+) -> tuple[object, ...]:
+    pace = _pace(worker["packets"], before["packets"] if before else None, seconds)
+    return number, worker["packets"], pace, f"{_busy(worker, before):.0%}"
+
+
+def _busy(worker: Stats, before: Stats | None) -> float:
+    """The share of time in which it moved packets, since the earlier look or its start."""
+    if before is None or worker["cycles"] <= before["cycles"]:
+        return float(worker["busy_cycles"] / max(worker["cycles"], 1))
+    cycles = worker["cycles"] - before["cycles"]
+    return float((worker["busy_cycles"] - before["busy_cycles"]) / cycles)
 
 
 def _ports(now: Stats, before: Stats | None) -> RenderableType:
