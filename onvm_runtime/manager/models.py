@@ -39,6 +39,13 @@ class Version(Model):
     abi: int
 
 
+class WorkerStatus(Model):
+    """A worker of the data plane.  `socket`: its NUMA node, None where that does not matter."""
+
+    cpu: int
+    socket: int | None
+
+
 class DataplaneStatus(Model):
     """The data plane.  What it says of itself is null while it does not run.
 
@@ -58,10 +65,16 @@ class DataplaneStatus(Model):
     buffers_out: int | None = None
     buffers_free: int | None = None
     buffer_size: int | None = None
+    workers: list[WorkerStatus] = []
 
 
 class PortStatus(Model):
-    """A port of node.yml.  `error` says why it is not open; it is tried again."""
+    """A port of node.yml.
+
+    queues  workers that receive by it
+    remote  its device is on another NUMA node than every worker
+    error   why it is not open; it is tried again
+    """
 
     name: str
     kind: str
@@ -71,6 +84,8 @@ class PortStatus(Model):
     id: int | None = None
     mac: str | None = None
     polled: bool | None = None
+    queues: int | None = None
+    remote: bool | None = None
     error: str | None = None
 
 

@@ -35,7 +35,7 @@ async def status(node: Node) -> models.Status:
         chains=_chains(node, plane),
         links=_links(plane),
         rollout=node.rollouts.busy,
-        problems=[*_problems(node), *_links_down(plane)],
+        problems=[*_problems(node), *_links_down(plane), *_remote_ports(plane)],
     )
 
 
@@ -191,8 +191,23 @@ def _dataplane(node: Node, plane: dict[str, Any]) -> models.DataplaneStatus:
         restarts=node.dataplane.restarts,
         buffers_out=buffers.get("out"),
         buffers_free=buffers.get("free"),
+        workers=[_worker(worker) for worker in plane.get("workers", ())],
         **identity,
     )
+
+
+def _worker(worker: dict[str, Any]) -> models.WorkerStatus:
+    socket = worker["socket"]
+    return models.WorkerStatus(cpu=worker["cpu"], socket=socket if socket >= 0 else None)
+
+
+def _remote_ports(plane: dict[str, Any]) -> Iterable[str]:
+    for port in plane["ports"]:
+        if port.get("remote"):
+            yield (
+                f"port {port['name']} is on another NUMA node than every worker: add a core there "
+                "to dataplane.cores"
+            )
 
 
 def _ports(node: Node, plane: dict[str, Any]) -> list[models.PortStatus]:
@@ -207,6 +222,8 @@ def _ports(node: Node, plane: dict[str, Any]) -> list[models.PortStatus]:
             id=there.get(name, {}).get("id"),
             mac=there.get(name, {}).get("mac"),
             polled=there.get(name, {}).get("polled"),
+            queues=there.get(name, {}).get("queues"),
+            remote=there.get(name, {}).get("remote"),
             error=node.ports.errors.get(name),
         )
         for name, request in node.ports.wanted.items()

@@ -257,10 +257,10 @@ flow_table_find(struct flow_table *table, const struct frame_fields *fields, uin
 
     if (way == WAYS || !still_valid(table, &bucket->entry[way], fields))
         return false;
+    *target = target_of(bucket->target[way], bucket->entry[way].flow);
     target->seen = bucket->seen[way];
     if (target->seen != now) /* spares the line a write */
         bucket->seen[way] = now;
-    *target = target_of(bucket->target[way], bucket->entry[way].flow);
     return true;
 }
 

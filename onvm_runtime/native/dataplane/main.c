@@ -21,6 +21,7 @@
 #include "reclaim.h"
 #include "session.h"
 #include "span.h"
+#include "topology.h"
 #include "wiring.h"
 
 /* How soon the control thread looks again: when something is under way, and when nothing is. */
@@ -149,6 +150,18 @@ open_latency(struct node *node, struct failure *failure)
     return true;
 }
 
+/* On a machine with one socket nothing has to be placed. */
+static void
+find_sockets(struct node *node)
+{
+    const struct options *options = &node->options;
+    bool several = topology_sockets(options->topology) > 1;
+
+    for (unsigned i = 0; i < node->workers; i++)
+        node->socket[i] = several ? topology_of_cpu(options->topology, options->core[i])
+                                  : TOPOLOGY_UNKNOWN;
+}
+
 static bool
 open_region(struct node *node, struct failure *failure)
 {
@@ -161,7 +174,7 @@ open_region(struct node *node, struct failure *failure)
     };
 
     for (unsigned i = 0; i < node->workers; i++)
-        layout.socket[i] = -1;
+        layout.socket[i] = node->socket[i];
     return region_open(&node->region, &layout, failure);
 }
 
@@ -185,6 +198,7 @@ start(struct daemon *daemon, struct failure *failure)
     const struct options *options = &node->options;
 
     node->workers = options->workers;
+    find_sockets(node);
     if (!loop_open(&node->loop, failure) || !watch_signals(daemon, failure) ||
         !control_open(node, failure) || !eal_start(options, &node->hugepages, failure) ||
         !open_region(node, failure) || !open_counters(node, failure) ||

@@ -30,6 +30,19 @@ node_in_flight(const struct node *node, uint16_t chain)
     return packets;
 }
 
+bool
+node_port_is_remote(const struct node *node, const struct port *port)
+{
+    bool known = false;
+
+    for (unsigned i = 0; i < node->workers; i++) {
+        if (node->socket[i] == port->socket)
+            return false;
+        known = known || node->socket[i] >= 0;
+    }
+    return known && port->socket >= 0;
+}
+
 uint8_t
 node_port(const struct node *node, const char *name)
 {

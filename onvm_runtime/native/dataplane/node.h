@@ -119,6 +119,7 @@ struct node {
     struct region region;
     struct shared counters, latency;
     unsigned workers;
+    int socket[ONVM_MAX_WORKERS]; /* of each worker; -1: it does not matter here */
     struct worker worker[ONVM_MAX_WORKERS];
     struct port *port[ONVM_MAX_PORTS];
     struct service service[ONVM_MAX_SERVICES];
@@ -152,6 +153,9 @@ void node_call(struct node *node, void (*function)(struct worker *, void *), voi
 
 /* Packets of a chain that are on their way, whichever worker received them. */
 uint64_t node_in_flight(const struct node *node, uint16_t chain);
+
+/* Whether the port's device is on another socket than every worker: all it moves crosses over. */
+bool node_port_is_remote(const struct node *node, const struct port *port);
 
 /* Milliseconds of a clock that never goes back. */
 uint64_t node_clock(void);

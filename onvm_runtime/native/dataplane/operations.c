@@ -2,6 +2,7 @@
 #include "operations.h"
 
 #include <rte_cycles.h>
+#include <rte_log.h>
 #include <rte_version.h>
 #include <string.h>
 #include <unistd.h>
@@ -14,6 +15,7 @@
 #include "session.h"
 #include "span.h"
 #include "status.h"
+#include "topology.h"
 #include "version.h"
 
 /* One request on its way: an operation answers it, keeps the asker for later, or fails. */
@@ -106,6 +108,22 @@ reconfigure_nfs(struct node *node)
             session_configure(node->nf[i]);
 }
 
+/* An interface in another namespace is not in the tree that we see. */
+static void
+locate_port(const struct node *node, struct port *port, json_t *request)
+{
+    const char *address = json_string_value(json_object_get(request, "address"));
+    const char *interface = json_string_value(json_object_get(request, "interface"));
+
+    if (address != NULL)
+        port->socket = topology_of_pci(node->options.topology, address);
+    else if (interface != NULL && port->netns < 0)
+        port->socket = topology_of_interface(node->options.topology, interface);
+    if (node_port_is_remote(node, port))
+        RTE_LOG(WARNING, USER1, "port %s is on NUMA node %d, where no worker is\n", port->name,
+                port->socket);
+}
+
 static bool
 port_add(const struct call *call, struct failure *failure)
 {
@@ -122,6 +140,7 @@ port_add(const struct call *call, struct failure *failure)
     node->port[id] = port_open(call->request, id, &node->region, node_counters(node), failure);
     if (node->port[id] == NULL)
         return false;
+    locate_port(node, node->port[id], call->request);
     node_call(node, worker_add_port, node->port[id]);
     reconfigure_nfs(node);
     return answer(call, json_pack("{s:i}", "id", (int)id), -1);

@@ -9,6 +9,7 @@
 #include <string.h>
 
 #include "../protocol/abi.h"
+#include "topology.h"
 #include "version.h"
 
 #define BUFFERS_MIN 1024 /* of a worker */
@@ -23,6 +24,7 @@ static const char usage[] =
     "  --hugepages MODE      auto, required or off (auto)\n"
     "  --idle MODE           sleep: wait for work; poll: keep the core busy (sleep)\n"
     "  --pci ADDRESS         let DPDK use this device; may be repeated\n"
+    "  --topology DIR        where to read which socket CPUs and devices are on (/sys)\n"
     "  --version, --help\n";
 
 enum option_code {
@@ -34,6 +36,7 @@ enum option_code {
     HUGEPAGES,
     IDLE,
     PCI,
+    TOPOLOGY,
     VERSION,
     HELP,
 };
@@ -47,6 +50,7 @@ static const struct option long_options[] = {
     {"hugepages", required_argument, NULL, HUGEPAGES},
     {"idle", required_argument, NULL, IDLE},
     {"pci", required_argument, NULL, PCI},
+    {"topology", required_argument, NULL, TOPOLOGY},
     {"version", no_argument, NULL, VERSION},
     {"help", no_argument, NULL, HELP},
     {NULL, 0, NULL, 0},
@@ -165,6 +169,9 @@ apply(struct options *options, int code, const char *text, struct failure *failu
         word = read_word("idle", text, idle, failure);
         options->poll = word == 1;
         return word >= 0;
+    case TOPOLOGY:
+        options->topology = text;
+        return true;
     case PCI:
         return add_pci(options, text, failure);
     default:
@@ -188,7 +195,7 @@ options_parse(struct options *options, int argc, char **argv, struct failure *fa
     int code;
 
     *options = (struct options){
-        .run_dir = "/run/onvm", .workers = 1, .buffers = 16384, .buffer_size = 2304, .flows = 65536};
+        .run_dir = "/run/onvm", .topology = TOPOLOGY_ROOT, .workers = 1, .buffers = 16384, .buffer_size = 2304, .flows = 65536};
     opterr = 0;
     while ((code = getopt_long(argc, argv, "", long_options, NULL)) != -1) {
         if (code == HELP || code == VERSION)

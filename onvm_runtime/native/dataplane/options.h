@@ -19,6 +19,7 @@ enum hugepages {
 
 struct options {
     const char *run_dir;
+    const char *topology; /* a tree like /sys */
     unsigned workers;
     unsigned core[ONVM_MAX_WORKERS]; /* CPU of each worker */
     uint32_t buffers;

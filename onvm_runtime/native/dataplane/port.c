@@ -327,6 +327,16 @@ prepare_queues(struct port *port, struct onvm_node_counters *node)
         };
 }
 
+unsigned
+port_receivers(const struct port *port)
+{
+    unsigned count = 0;
+
+    for (unsigned i = 0; i < port->queues; i++)
+        count += port->queue[i].receives;
+    return count;
+}
+
 bool
 port_is_polled(const struct port *port)
 {
@@ -347,7 +357,7 @@ port_open(json_t *request, uint8_t id, struct region *region, struct onvm_node_c
         return NULL;
     }
     port->id = id;
-    port->netns = -1;
+    port->netns = port->socket = -1;
     port->region = region;
     prepare_queues(port, node);
     if (open_port(port, request, failure))

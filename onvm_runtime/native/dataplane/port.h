@@ -66,12 +66,16 @@ struct port {
     uint8_t segments; /* buffers of its longest frame */
     bool gathers;     /* sends frames of several buffers as they are */
     int netns;        /* the namespace that it lives in; -1: the data plane's own */
+    int socket;       /* NUMA node of its device; -1: not known */
     const struct port_ops *ops;
     void *state; /* of the kind */
     struct region *region;
     unsigned queues; /* one for each worker */
     struct port_queue queue[ONVM_MAX_WORKERS];
 };
+
+/* Workers that receive by it. */
+unsigned port_receivers(const struct port *port);
 
 /* Whether somebody has to look again and again whether a frame came. */
 bool port_is_polled(const struct port *port);

@@ -12,6 +12,7 @@
 #include <rte_eal.h>
 #include <rte_errno.h>
 #include <rte_lcore.h>
+#include <rte_log.h>
 #include <rte_malloc.h>
 #include <rte_memory.h>
 #include <rte_version.h>
@@ -19,6 +20,8 @@
 #include <string.h>
 #include <sys/mman.h>
 #include <unistd.h>
+
+#include "placement.h"
 
 #define LOWEST_ADDRESS (4ull << 30)
 #define ADDRESS_LIMIT (1ull << 39)
@@ -117,6 +120,34 @@ reserve_addresses(struct region *region, struct failure *failure)
     return true;
 }
 
+static void *
+map_pages(const struct region *region, const struct slice *slice)
+{
+    return mmap(slice->base, region->slice_size, PROT_READ | PROT_WRITE,
+                MAP_SHARED | MAP_POPULATE | MAP_FIXED, slice->fd, 0);
+}
+
+/* Takes the slice's pages from its socket while there are any; from elsewhere they are slower. */
+static void *
+map_placed(const struct region *region, const struct slice *slice)
+{
+    bool preferred = placement_prefer(slice->socket);
+    int error = errno;
+    void *base = map_pages(region, slice);
+    int socket = base != MAP_FAILED ? placement_of(base) : slice->socket;
+
+    if (!preferred)
+        RTE_LOG(WARNING, USER1, "NUMA node %d cannot be asked for packet buffers: %s\n",
+                slice->socket, strerror(error));
+    else if (socket != slice->socket)
+        RTE_LOG(WARNING, USER1, "NUMA node %d has no room for packet buffers; they lie on %d\n",
+                slice->socket, socket);
+    error = errno;
+    placement_prefer(-1);
+    errno = error;
+    return base;
+}
+
 static bool
 map_slice(const struct region *region, struct slice *slice, struct failure *failure)
 {
@@ -127,8 +158,7 @@ map_slice(const struct region *region, struct slice *slice, struct failure *fail
     if (slice->fd < 0 || ftruncate(slice->fd, (off_t)region->slice_size) != 0)
         return fail(failure, "cannot make %zu MiB of packet buffers: %s", region->slice_size >> 20,
                     strerror(errno));
-    if (mmap(slice->base, region->slice_size, PROT_READ | PROT_WRITE,
-             MAP_SHARED | MAP_POPULATE | MAP_FIXED, slice->fd, 0) == MAP_FAILED)
+    if ((slice->socket >= 0 ? map_placed(region, slice) : map_pages(region, slice)) == MAP_FAILED)
         return fail(failure,
                     "cannot map %zu MiB of packet buffers on %s pages: %s; reserve more huge "
                     "pages or configure fewer buffers",
@@ -195,6 +225,16 @@ describe_areas(const struct region *region, const struct slice *slice, unsigned 
     return areas;
 }
 
+/* The slice's socket as DPDK knows it; it may not know all that the topology names. */
+static int
+pool_socket(const struct slice *slice)
+{
+    for (unsigned i = 0; i < rte_socket_count(); i++)
+        if (rte_socket_id_by_idx(i) == slice->socket)
+            return slice->socket;
+    return SOCKET_ID_ANY;
+}
+
 static bool
 build_pool(const struct region *region, struct slice *slice, struct failure *failure)
 {
@@ -206,8 +246,8 @@ build_pool(const struct region *region, struct slice *slice, struct failure *fai
         return fail(failure, "out of memory for the packet region's areas");
     snprintf(name, sizeof(name), "onvm-packets-%u", (unsigned)(slice - region->slice));
     slice->pool = rte_pktmbuf_pool_create_extbuf(name, region->layout.buffers, POOL_CACHE, 0,
-                                                 (uint16_t)region->layout.stride, SOCKET_ID_ANY,
-                                                 areas, count);
+                                                 (uint16_t)region->layout.stride,
+                                                 pool_socket(slice), areas, count);
     free(areas);
     if (slice->pool == NULL)
         return fail(failure, "cannot make a pool of %u packet buffers: %s", region->layout.buffers,

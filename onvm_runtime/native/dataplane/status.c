@@ -14,14 +14,16 @@ write_mac(const uint8_t *mac, char text[18])
 }
 
 static json_t *
-describe_port(struct port *port)
+describe_port(const struct node *node, struct port *port)
 {
     char mac[18];
 
     write_mac(port->mac, mac);
-    return json_pack("{s:s, s:i, s:s, s:b, s:s, s:i, s:b}", "name", port->name, "id",
+    return json_pack("{s:s, s:i, s:s, s:b, s:s, s:i, s:b, s:b, s:i}", "name", port->name, "id",
                      (int)port->id, "kind", port->kind, "up", (int)port->ops->up(port), "mac", mac,
-                     "mtu", (int)port->mtu, "polled", (int)port_is_polled(port));
+                     "mtu", (int)port->mtu, "polled", (int)port_is_polled(port),
+                     "remote", (int)node_port_is_remote(node, port), "queues",
+                     (int)port_receivers(port));
 }
 
 static json_t *
@@ -87,6 +89,17 @@ describe_eras(const struct node *node)
                      (json_int_t)node->balance.moved);
 }
 
+static json_t *
+describe_workers(const struct node *node)
+{
+    json_t *workers = json_array();
+
+    for (unsigned i = 0; i < node->workers; i++)
+        json_array_append_new(workers, json_pack("{s:i, s:i}", "cpu", (int)node->options.core[i],
+                                                 "socket", node->socket[i]));
+    return workers;
+}
+
 struct buffers {
     json_int_t total, out, vacant;
 };
@@ -120,16 +133,16 @@ status_describe(struct node *node)
 
     for (unsigned i = 0; i < ONVM_MAX_PORTS; i++)
         if (node->port[i] != NULL)
-            json_array_append_new(ports, describe_port(node->port[i]));
+            json_array_append_new(ports, describe_port(node, node->port[i]));
     for (unsigned i = 0; i < ONVM_MAX_NFS; i++)
         if (node->nf[i] != NULL)
             json_array_append_new(nfs, describe_nf(node->nf[i]));
     for (unsigned i = 1; i < ONVM_MAX_CHAINS; i++)
         if (node->chain[i] != NULL)
             json_array_append_new(chains, describe_chain(node, node->chain[i]));
-    description = json_pack("{s:o, s:o, s:o, s:o, s:o}", "ports", ports, "nfs", nfs, "chains",
+    description = json_pack("{s:o, s:o, s:o, s:o, s:o, s:o}", "ports", ports, "nfs", nfs, "chains",
                             chains, "buffers", describe_buffers(node), "eras",
-                            describe_eras(node));
+                            describe_eras(node), "workers", describe_workers(node));
     json_object_set_new(description, "links", describe_spans(node));
     if (node->default_chain != 0)
         json_object_set_new(description, "default_chain", json_integer(node->default_chain));

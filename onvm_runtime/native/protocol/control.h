@@ -17,13 +17,17 @@
  *              -> {abi, pid, version, dpdk, hugepages: bool, buffers, buffer_size}
  *              the first request; another version is refused with both named
  *   events     {} -> {}; from now on this connection gets events
- *   status     {} -> {ports: [{name, id, kind, up, mac, mtu, polled}],
+ *   status     {} -> {ports: [{name, id, kind, up, mac, mtu, polled, queues,
+ *                             remote: bool}],
  *                     nfs: [{name, id, service, state, weight, waiting,
  *                            module, pid}],
  *                     chains: [{id, name, reverse: bool, draining: bool, in_flight}],
  *                     eras: {now, flows: [of each], moved},
- *                     default_chain?, buffers: {total, out, free}}
- *              state: expected, attached, running, failed
+ *                     workers: [{cpu, socket}], default_chain?,
+ *                     buffers: {total, out, free}}
+ *              state: expected, attached, running, failed; queues: workers that
+ *              receive by the port; remote: its device is on another socket than
+ *              every worker; socket: -1 where there is but one, or it is not known
  *   counters   {} -> {}; second descriptor: struct onvm_node_counters
  *   port.add   {name, kind, netns?, mtu?, …} -> {id}; kinds and their keys in
  *              docs/ports.md

@@ -176,6 +176,33 @@ check_return_traffic_over_changes(void)
     end(classifier);
 }
 
+/* What leaves by one worker may come back by another. */
+static void
+check_news(void)
+{
+    struct classifier *here = new_classifier(), *there = new_classifier();
+    struct ruleset *ruleset = rules_for(5);
+    struct classifier_news news;
+    struct classification back;
+
+    classifier_hash_like(there, here);
+    ruleset_set_lineage(ruleset, INWARD, 6);
+    ruleset_free(classifier_exchange(here, ruleset));
+    classifier_exchange(there, ruleset);
+    CHECK(classify(here, CLIENT, REQUEST).flow == classify(there, CLIENT, REQUEST).flow,
+          "all workers hash alike");
+    CHECK(learn_at(here, NAT_REQUEST, 77, 100, &news), "what is new is told");
+    classifier_hear(there, &news, 100);
+    back = classify(there, SERVER, NAT_ANSWER);
+    CHECK(back.chain == 6 && back.flow == 77, "chain %u, flow %u", back.chain, back.flow);
+    CHECK(!learn_at(here, NAT_REQUEST, 77, 100, &news), "what is known is not told again");
+    CHECK(learn_at(here, NAT_REQUEST, 77, 116, &news), "but after a while it is");
+    CHECK(learn_at(here, NAT_REQUEST, 78, 116, &news), "and when it has changed");
+    classifier_exchange(there, NULL);
+    end(there);
+    end(here);
+}
+
 /* An ICMP error that leaves must not claim the flow that it quotes. */
 static void
 check_errors_teach_nothing(void)
@@ -195,6 +222,7 @@ main(void)
     check_rules_and_their_change();
     check_return_traffic();
     check_return_traffic_over_changes();
+    check_news();
     check_errors_teach_nothing();
     return check_result();
 }

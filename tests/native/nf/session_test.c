@@ -40,11 +40,17 @@ attach(struct bed *bed)
 }
 
 static void
-start(struct bed *bed)
+start_with(struct bed *bed, uint32_t workers)
 {
-    fake_start(&bed->fake, 1);
+    fake_start(&bed->fake, workers);
     fake_run_nf(&bed->fake, program);
     attach(bed);
+}
+
+static void
+start(struct bed *bed)
+{
+    start_with(bed, 1);
 }
 
 static void
@@ -398,6 +404,94 @@ test_edges_can_be_closed_and_opened_again(void)
     stop(&bed);
 }
 
+/* With two workers, and the home edge of the second. */
+static void
+start_for_two(struct bed *bed, struct fake_edge *second)
+{
+    start_with(bed, 2);
+    fake_open_edge(&bed->fake, second, ONVM_EDGE_HOME, 1, SLOTS);
+    route(bed, CHAIN, 0, (struct onvm_route){.kind = ONVM_ROUTE_HOME});
+}
+
+static void
+test_packets_go_home_to_the_worker_that_their_buffers_belong_to(void)
+{
+    struct bed bed;
+    struct fake_edge second;
+    struct onvm_descriptor back[3];
+    struct onvm_descriptor sent[] = {packet(fake_index(1, 5), CHAIN, 0),
+                                     packet(fake_index(0, 6), CHAIN, 0),
+                                     packet(fake_index(1, FAKE_BUFFERS - 1), CHAIN, 0)};
+
+    start_for_two(&bed, &second);
+    for (unsigned i = 0; i < 3; i++)
+        memcpy(fake_frame(&bed.fake, &sent[i]), "ABCDEFabcdef", 12);
+    fake_post(&bed.fake, &bed.in, sent, 3);
+    REQUIRE(fake_take(&bed.home, back, 1) == 1 && back[0].buffer == sent[1].buffer, "the first's");
+    REQUIRE(fake_take(&second, back, 2) == 2, "the second worker's packets");
+    REQUIRE(back[0].buffer == sent[0].buffer && back[1].buffer == sent[2].buffer, "in order");
+    REQUIRE(memcmp(fake_frame(&bed.fake, &back[1]), "abcdefABCDEF", 12) == 0,
+            "the second slice is mapped where its buffers are looked for");
+    fake_post(&bed.fake, &bed.in, &sent[0], 1);
+    REQUIRE(fake_take(&second, back, 1) == 1, "a burst of one worker alone");
+    stop(&bed);
+}
+
+static void
+test_buffers_that_no_worker_has_are_refused_and_not_touched(void)
+{
+    struct bed bed;
+    struct fake_edge second;
+    struct onvm_descriptor back[3];
+    struct onvm_descriptor sent[] = {packet(FAKE_BUFFERS, CHAIN, 0), /* between the slices */
+                                     packet(fake_index(2, 0), CHAIN, 0),
+                                     packet(fake_index(1, FAKE_BUFFERS), CHAIN, 0)};
+
+    start_for_two(&bed, &second);
+    fake_post(&bed.fake, &bed.in, sent, 3);
+    REQUIRE(fake_take(&bed.home, back, 3) == 3, "they go to a worker, which knows what to do");
+    for (unsigned i = 0; i < 3; i++)
+        REQUIRE(back[i].buffer == sent[i].buffer && verdict_of(&back[i]) == ONVM_VERDICT_DROP &&
+                    back[i].hop == ONVM_DROP_bad_bounds,
+                "descriptor %u came home with reason %u", i, back[i].hop);
+    stop(&bed);
+}
+
+static void
+test_a_run_of_two_workers_buffers_is_no_packet(void)
+{
+    struct bed bed;
+    struct fake_edge second;
+    struct onvm_descriptor back;
+    struct onvm_descriptor sent[] = {packet(fake_index(0, 1), CHAIN, 0),
+                                     packet(fake_index(1, 1), CHAIN, 0)};
+
+    start_for_two(&bed, &second);
+    sent[0].flags = ONVM_FLAG_SEGMENT;
+    sent[1].flow = sent[0].flow;
+    fake_post(&bed.fake, &bed.in, sent, 2);
+    REQUIRE(fake_take(&bed.home, &back, 1) == 1 && back.hop == ONVM_DROP_bad_run, "the first half");
+    REQUIRE(fake_take(&second, &back, 1) == 1 && back.hop == ONVM_DROP_bad_run, "the second half");
+    stop(&bed);
+}
+
+static void
+test_nothing_moves_before_every_home_edge_is_open(void)
+{
+    struct bed bed;
+    struct fake_edge second;
+    struct onvm_descriptor sent = packet(fake_index(0, 1), CHAIN, 0), back;
+
+    start_with(&bed, 2);
+    route(&bed, CHAIN, 0, (struct onvm_route){.kind = ONVM_ROUTE_HOME});
+    fake_post(&bed.fake, &bed.in, &sent, 1);
+    usleep(50000);
+    REQUIRE(onvm_consumer_ready(&bed.home.consumer, 1) == 0, "a packet moved");
+    fake_open_edge(&bed.fake, &second, ONVM_EDGE_HOME, 1, SLOTS);
+    REQUIRE(fake_take(&bed.home, &back, 1) == 1, "it moves now");
+    stop(&bed);
+}
+
 static void
 test_signals_end_the_program(void)
 {
@@ -429,6 +523,10 @@ main(int argc, char **argv)
     test_bad_parameters_are_answered_with_a_sentence();
     test_queries_are_answered();
     test_edges_can_be_closed_and_opened_again();
+    test_packets_go_home_to_the_worker_that_their_buffers_belong_to();
+    test_buffers_that_no_worker_has_are_refused_and_not_touched();
+    test_a_run_of_two_workers_buffers_is_no_packet();
+    test_nothing_moves_before_every_home_edge_is_open();
     test_signals_end_the_program();
     return check_result();
 }

@@ -127,8 +127,8 @@ async def test_a_wrong_text_is_answered_with_places(http: httpx.AsyncClient) -> 
 
 async def test_counters_and_metrics(http: httpx.AsyncClient, plane: Any) -> None:
     await apply(http)
-    plane.node.workers = 1
-    plane.node.worker[0].port[1].tx.packets = 5
+    plane.node.workers = 2
+    plane.node.worker[1].port[1].tx.packets = 5
     stats = await get(http, "/v1/stats")
     assert stats["ports"][1]["counters"]["tx"] == {"packets": 5, "bytes": 0}
     assert stats["chains"][0]["hops"] == [
