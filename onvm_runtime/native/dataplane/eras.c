@@ -15,6 +15,8 @@ eras_open(struct node *node)
     for (unsigned i = 0; i < node->workers; i++) {
         memset(node->eras.entrance[i], 0xff, sizeof(node->eras.entrance[i]));
         node->worker[i].entrance = node->eras.entrance[i];
+        node->worker[i].pressure.serves =
+            (const uint16_t(*)[ONVM_ERAS][ONVM_BUCKETS])node->balance.serves;
     }
 }
 

@@ -107,18 +107,19 @@ enter_chain(struct worker *worker, const struct port *port, struct rte_mbuf *fra
         egress_leave(worker, result->chain, frame, result->flow, result->era);
         return;
     }
-    if (path->in_flight >= worker->chain_limit) {
+    if (path->in_flight >= path->limit ||
+        (path->shedding && pressure_blocks(worker, path, result))) {
         worker_drop(worker, result->chain, frame, ONVM_DROP_backpressure);
         return;
     }
-    nf = entrance(worker, path->service, result);
+    nf = entrance(worker, path->service[0], result);
     if (nf == WORKER_NO_NF) {
         worker_drop(worker, result->chain, frame, ONVM_DROP_no_instance);
         return;
     }
     outlet = touch(worker, nf, ONVM_BURST * port->segments);
     if (outlet->room < frame->nb_segs) {
-        worker_drop(worker, result->chain, frame, ONVM_DROP_edge_full);
+        worker_drop(worker, result->chain, frame, ONVM_DROP_backpressure);
         return;
     }
     outlet->room -= frame->nb_segs;
@@ -227,15 +228,21 @@ ingress_queue(struct worker *worker, struct port_queue *queue)
     return received;
 }
 
+/* Ports take turns at being first: where a chain is full, the first one takes what became free. */
 unsigned
 ingress_turn(struct worker *worker)
 {
-    unsigned moved = 0;
+    unsigned moved = 0, at = worker->first_port;
 
-    for (unsigned i = 0; i < worker->ports; i++) {
-        struct port_queue *queue = worker->queue[worker->port_list[i]];
+    for (unsigned i = 0; i < worker->ports; i++, at++) {
+        struct port_queue *queue;
+
+        if (at >= worker->ports)
+            at = 0;
+        queue = worker->queue[worker->port_list[at]];
         if (queue->receives)
             moved += ingress_queue(worker, queue);
     }
+    worker->first_port = worker->first_port + 1 < worker->ports ? worker->first_port + 1 : 0;
     return moved;
 }

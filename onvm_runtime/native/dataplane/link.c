@@ -7,7 +7,6 @@
 #include "reclaim.h"
 #include "session.h"
 
-#define EDGE_SLOTS 1024
 #define DRAIN_MS 1000
 #define OPEN_MS 1000
 
@@ -39,7 +38,7 @@ set_outlet(struct worker *worker, void *argument)
     const struct link *link = argument;
     struct outlet *outlet = &worker->outlet[link->to_id];
 
-    onvm_producer_open(&outlet->producer, link->edge.base, EDGE_SLOTS);
+    onvm_producer_open(&outlet->producer, link->edge.base, link->slots);
     outlet->doorbell = link->to->doorbell.base;
 }
 
@@ -51,16 +50,27 @@ clear_outlet(struct worker *worker, void *argument)
     worker->outlet[link->to_id] = (struct outlet){0};
 }
 
+/* Packets of all workers meet in the edges between NFs. */
+static uint32_t
+slots_for(const struct node *node, const struct nf *from)
+{
+    uint32_t slots = LINK_SLOTS;
+
+    while (from != NULL && slots < LINK_SLOTS * node->workers)
+        slots *= 2;
+    return slots;
+}
+
 static bool
 make_edge(struct link *link, struct failure *failure)
 {
     struct onvm_edge *edge;
 
-    if (!shared_open(&link->edge, "onvm-edge", onvm_edge_size(EDGE_SLOTS), SHARED_BY_BOTH, failure))
+    if (!shared_open(&link->edge, "onvm-edge", onvm_edge_size(link->slots), SHARED_BY_BOTH, failure))
         return false;
     edge = link->edge.base;
     edge->magic = ONVM_EDGE_MAGIC;
-    edge->slots = EDGE_SLOTS;
+    edge->slots = link->slots;
     return true;
 }
 
@@ -102,6 +112,7 @@ link_open(struct node *node, struct producer from, struct nf *to, struct failure
     link->worker = from.worker;
     link->to = to;
     link->to_id = to->id;
+    link->slots = slots_for(node, from.nf);
     link->worker_made = from.nf == NULL;
     link->wanted = true;
     link->late_at = node_clock() + OPEN_MS;
@@ -189,7 +200,7 @@ filled(const struct link *link)
     uint32_t tail = __atomic_load_n(&edge->tail, __ATOMIC_ACQUIRE);
     uint32_t count = __atomic_load_n(&edge->head, __ATOMIC_ACQUIRE) - tail;
 
-    return count < EDGE_SLOTS ? count : EDGE_SLOTS;
+    return count < link->slots ? count : link->slots;
 }
 
 static void
@@ -216,7 +227,7 @@ advance(struct node *node, struct link *link)
 static void
 release(struct node *node, struct link *link)
 {
-    reclaim_edge(node, link->edge.base, EDGE_SLOTS, link->to_id, link->consumer_died);
+    reclaim_edge(node, link->edge.base, link->slots, link->to_id, link->consumer_died);
     shared_close(&link->edge);
     free(link);
 }

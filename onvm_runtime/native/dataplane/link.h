@@ -26,6 +26,8 @@
 #include "../protocol/session.h"
 #include "node.h"
 
+#define LINK_SLOTS 2048 /* of every edge into an NF, for the packets of each worker */
+
 enum link_end {
     LINK_CLOSED,
     LINK_OPENING,
@@ -41,6 +43,7 @@ struct link {
     struct nf *to;   /* NULL: an NF that is gone */
     uint16_t to_id;
     struct shared edge;
+    uint32_t slots;
     bool wanted;
     bool consumer_died; /* its first burst may live on: leave it to the sweep */
     bool worker_made;   /* its producer is a worker */

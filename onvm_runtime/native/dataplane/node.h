@@ -135,6 +135,7 @@ struct node {
     unsigned arrivals;
     struct arrival *arrival;
     struct arrivals *arrival_table; /* the workers read it */
+    struct pressure_edges *watched; /* by the worker (congestion.c) */
     bool wiring_stale;        /* acknowledgements came in since wiring_refresh */
     uint64_t wired_at;
     struct plan *plan;          /* one that waits for its edges */

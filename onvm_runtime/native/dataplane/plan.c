@@ -25,6 +25,7 @@ set_path(struct worker *worker, void *argument)
 
     worker->path[change->id] = change->path;
     worker->exit[change->id] = change->exit;
+    pressure_note_path(worker, change->id);
 }
 
 static uint16_t
@@ -55,12 +56,12 @@ install_path(struct node *node, const struct chain *chain)
         .path = {.live = true,
                  .hops = (uint8_t)chain->hops,
                  .egress = chain->egress,
-                 .service = chain->service[0],
                  .exits = chain->exits,
                  .return_lineage = return_lineage(node, chain)},
         .exit = chain->exit,
     };
 
+    memcpy(change.path.service, chain->service, sizeof(change.path.service));
     node_call(node, set_path, &change);
 }
 

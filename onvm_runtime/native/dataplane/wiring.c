@@ -4,6 +4,7 @@
 #include <rte_log.h>
 #include <string.h>
 
+#include "congestion.h"
 #include "eras.h"
 #include "link.h"
 #include "rendezvous.h"
@@ -388,6 +389,7 @@ wiring_refresh(struct node *node)
     unwant_needless(node, &needs);
     open_missing(node, &needs);
     write_all_routes(node, &needs);
+    congestion_watch(node);
     link_advance_all(node);
 }
 

@@ -13,6 +13,8 @@
 #include <sys/eventfd.h>
 #include <unistd.h>
 
+#include "link.h"
+
 /*
  * Empty turns before the worker yields, and before it sleeps.  A turn without work
  * takes some tens of nanoseconds, so it spins for about as long as going to sleep
@@ -229,6 +231,8 @@ account_time(struct worker *worker, unsigned moved)
     worker->turn_at = now;
     if (now - worker->tick_at >= worker->cycles_per_ms)
         advance_clock(worker);
+    if (moved > 0 && now >= worker->pressure.look_at)
+        pressure_look(worker);
 }
 
 int
@@ -279,6 +283,7 @@ open_path(struct worker *worker, uint32_t flows, struct failure *failure)
     worker->pool = region->slice[worker->number].pool;
     worker->chain_limit = region->layout.buffers / 2;
     worker->cycles_per_ms = rte_get_tsc_hz() / 1000;
+    pressure_open(&worker->pressure, LINK_SLOTS, worker->cycles_per_ms);
     worker->counters->buffers = region->layout.buffers;
     if (!ledger_open(&worker->ledger, region->slice[worker->number].first, region->slice_indices,
                      failure) ||

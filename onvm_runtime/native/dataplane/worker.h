@@ -36,6 +36,7 @@
 #include "ledger.h"
 #include "news.h"
 #include "port.h"
+#include "pressure.h"
 #include "region.h"
 #include "shared.h"
 #include "span_path.h"
@@ -45,13 +46,16 @@
 /* A chain as the path needs it. */
 struct path {
     bool live;
+    bool shedding;           /* an instance on its way is congested (pressure.h) */
     uint8_t hops;
     uint8_t egress;          /* port id */
     bool exits;              /* it leaves by a link, as the worker's `exit` says */
-    uint16_t service;        /* of the first hop */
     uint16_t detour;         /* spread that says where its packets go; 0: into it (ways.h) */
     uint16_t return_lineage; /* of the chain of return traffic; 0: there is none */
     uint64_t in_flight;      /* its buffers that are out */
+    uint64_t limit;          /* of them, as set by pressure_look */
+    uint16_t service[ONVM_MAX_HOPS];
+    uint32_t busy_at; /* 1 + when it last was seen to have packets on the way, of `now`; 0: never */
 };
 
 /* The edge into one NF. */
@@ -83,6 +87,7 @@ struct worker {
     struct classifier *classifier;
     struct ledger ledger;
     struct latency latency;
+    struct pressure pressure;
     struct news news;
     bool poll;            /* never sleeps */
     uint64_t chain_limit; /* buffers that one chain may have out: it must not starve the others */
@@ -94,6 +99,7 @@ struct worker {
     uint32_t now;     /* milliseconds since the worker started */
 
     unsigned ports; /* in `port_list` */
+    unsigned first_port; /* in `port_list`: where the next turn begins */
     unsigned polled_ports;
     long poll_ns; /* the next sleep, while there are polled ports */
     uint8_t port_list[ONVM_MAX_PORTS];

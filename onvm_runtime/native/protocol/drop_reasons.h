@@ -17,7 +17,7 @@
     X(no_instance, path, "the next service of the chain has no running instance") \
     X(no_route, path, "the chain was removed while the packet was on its way") \
     X(edge_full, path, "the next NF's input edge was full") \
-    X(backpressure, path, "shed at ingress: the chain holds as many buffers as it may") \
+    X(backpressure, path, "shed at ingress: an NF on its way cannot keep up") \
     X(no_buffer, path, "the packet region had no free buffer") \
     X(runt, path, "shorter than an Ethernet header") \
     X(oversize, path, "longer than a buffer, or than the egress port's MTU") \

@@ -1,0 +1,163 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+#include "pressure.h"
+
+#include <string.h>
+
+#include "worker.h"
+
+#define LOOKS_PER_MS 40     /* with few chains */
+#define CHAINS_PER_PERIOD 64 /* that make the time between two looks longer by one period */
+#define ACTIVE_MS 100       /* that a chain keeps its share after its last packet */
+
+/* Kept free in every edge: for chains that begin between two looks, and as the first
+ * limit of each of them. */
+#define RESERVE(slots) ((slots) / 8)
+#define LEAST_SHARE (2 * ONVM_BURST)
+
+#define HIGH_MARK(slots) ((slots) / 2)
+#define LOW_MARK(slots) ((slots) / 4)
+
+void
+pressure_open(struct pressure *pressure, uint32_t slots, uint64_t cycles_per_ms)
+{
+    pressure->slots = slots;
+    pressure->period = cycles_per_ms / LOOKS_PER_MS;
+}
+
+static void
+forget_path(struct pressure *pressure, uint16_t id)
+{
+    for (unsigned i = 0; i < pressure->chains; i++)
+        if (pressure->chain[i] == id) {
+            pressure->chain[i] = pressure->chain[--pressure->chains];
+            return;
+        }
+}
+
+void
+pressure_note_path(struct worker *worker, uint16_t id)
+{
+    struct pressure *pressure = &worker->pressure;
+
+    forget_path(pressure, id);
+    if (!worker->path[id].live)
+        return;
+    pressure->chain[pressure->chains++] = id;
+    worker->path[id].limit = RESERVE(pressure->slots);
+}
+
+static uint32_t
+fill_of(const struct pressure_edge *watched)
+{
+    uint32_t fill = __atomic_load_n(&watched->edge->head, __ATOMIC_RELAXED) -
+                    __atomic_load_n(&watched->edge->tail, __ATOMIC_RELAXED);
+
+    return fill < watched->slots ? fill : watched->slots; /* both ends belong to NFs: whatever they hold */
+}
+
+/* An instance with several edges is met several times, and judged by their sum each time. */
+static void
+judge(struct pressure *pressure, const struct pressure_edge *watched)
+{
+    uint32_t waiting = pressure->waiting[watched->nf];
+    bool *congested = &pressure->congested[watched->nf];
+
+    if (waiting > HIGH_MARK(pressure->slots))
+        *congested = true;
+    else if (waiting < LOW_MARK(pressure->slots))
+        *congested = false;
+    if (*congested)
+        pressure->stuck[watched->service] += fill_of(watched);
+}
+
+static void
+find_congestion(struct pressure *pressure)
+{
+    const struct pressure_edges *edges = pressure->edges;
+
+    if (edges == NULL)
+        return;
+    memset(pressure->stuck, 0, sizeof(pressure->stuck));
+    memset(pressure->waiting, 0, sizeof(pressure->waiting));
+    for (unsigned i = 0; i < edges->count; i++)
+        pressure->waiting[edges->edge[i].nf] += fill_of(&edges->edge[i]);
+    for (unsigned i = 0; i < edges->count; i++)
+        judge(pressure, &edges->edge[i]);
+}
+
+static bool
+is_active(const struct worker *worker, const struct path *path)
+{
+    return path->busy_at != 0 && worker->now + 1 - path->busy_at < ACTIVE_MS;
+}
+
+static void
+count_load(struct worker *worker)
+{
+    struct pressure *pressure = &worker->pressure;
+
+    memset(pressure->load, 0, sizeof(pressure->load));
+    for (unsigned i = 0; i < pressure->chains; i++) {
+        struct path *path = &worker->path[pressure->chain[i]];
+        if (path->in_flight > 0)
+            path->busy_at = worker->now + 1;
+        for (unsigned hop = 0; is_active(worker, path) && hop < path->hops; hop++)
+            pressure->load[path->service[hop]]++;
+    }
+}
+
+/* What the chain may have on the way, beside what is stuck. */
+static uint32_t
+share_of(const struct worker *worker, const struct path *path)
+{
+    const struct pressure *pressure = &worker->pressure;
+    uint32_t reserve = RESERVE(pressure->slots), most = 1, share;
+
+    if (!is_active(worker, path))
+        return reserve;
+    for (unsigned hop = 0; hop < path->hops; hop++)
+        if (pressure->load[path->service[hop]] > most)
+            most = pressure->load[path->service[hop]];
+    share = (pressure->slots - reserve) / most;
+    return share > LEAST_SHARE ? share : LEAST_SHARE;
+}
+
+static void
+set_limit(struct worker *worker, struct path *path)
+{
+    uint64_t limit = share_of(worker, path), stuck = 0;
+
+    for (unsigned hop = 0; hop < path->hops; hop++)
+        stuck += worker->pressure.stuck[path->service[hop]];
+    limit += stuck;
+    path->shedding = stuck > 0;
+    path->limit = limit < worker->chain_limit ? limit : worker->chain_limit;
+}
+
+void
+pressure_look(struct worker *worker)
+{
+    struct pressure *pressure = &worker->pressure;
+
+    find_congestion(pressure);
+    count_load(worker);
+    for (unsigned i = 0; i < pressure->chains; i++)
+        set_limit(worker, &worker->path[pressure->chain[i]]);
+    pressure->look_at =
+        worker->turn_at + pressure->period * (1 + pressure->chains / CHAINS_PER_PERIOD);
+}
+
+bool
+pressure_blocks(const struct worker *worker, const struct path *path,
+                const struct classification *result)
+{
+    const struct pressure *pressure = &worker->pressure;
+
+    for (unsigned hop = 0; hop < path->hops; hop++) {
+        uint16_t nf =
+            pressure->serves[path->service[hop]][result->era][result->flow % ONVM_BUCKETS];
+        if (nf < ONVM_MAX_NFS && pressure->congested[nf])
+            return true;
+    }
+    return false;
+}
