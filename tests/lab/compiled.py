@@ -38,7 +38,7 @@ def _build(tree: Path, cache: Path) -> None:
     path = f"{Path(sys.executable).parent}:{os.environ['PATH']}"
     environment = {**os.environ, "PATH": path, "CC": "ccache gcc", "CCACHE_DIR": str(cache)}
     for command in (
-        ["meson", "setup", "--buildtype=release", "--prefix=/opt/onvm", "--libdir=lib", "build"],
+        ["meson", "setup", "--buildtype=release", "build"],
         ["ninja", "-C", "build", "--quiet"],
     ):
         subprocess.run(command, cwd=tree, env=environment, check=True, capture_output=True)

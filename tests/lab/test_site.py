@@ -101,6 +101,7 @@ def write_inventory(lab: Lab, machines: list[Machine]) -> Path:
         "ansible_ssh_private_key_file": str(machines[0].key),
         "ansible_ssh_common_args": "-F none -o StrictHostKeyChecking=no "
         "-o UserKnownHostsFile=/dev/null -o LogLevel=ERROR -o ConnectTimeout=60",
+        "onvm_runtime_bench": False,
         "onvm_runtime_dataplane": {"buffers": 4096, "hugepages": "required"},
         "onvm_chains_services": SERVICES,
         "onvm_chains_chains": [CHAIN],
