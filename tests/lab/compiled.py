@@ -14,7 +14,7 @@ import sys
 from pathlib import Path
 
 SOURCES = ("meson.build", "meson_options.txt", "nf_images", "onvm_runtime")
-SETTINGS = "compiler_check = content\nhash_dir = false\nsloppiness = include_file_mtime\n"
+SETTINGS = "compiler_check = content\nhash_dir = false\nsloppiness = include_file_mtime, locale\n"
 
 
 def provide(checkout: Path, folder: Path) -> Path:
