@@ -2,6 +2,7 @@
 #include "classifier.h"
 
 #include <errno.h>
+#include <rte_branch_prediction.h>
 #include <rte_prefetch.h>
 #include <stdlib.h>
 #include <string.h>
@@ -15,15 +16,29 @@
 struct classifier {
     struct flow_table *flows;
     struct ruleset *ruleset; /* NULL before the first plan */
-    uint8_t era;             /* of new flows */
-    bool lasting[ONVM_MAX_CHAINS];
+    uint8_t era;                   /* of new flows */
+    uint8_t need[ONVM_MAX_CHAINS]; /* a flow_need */
     struct onvm_worker_counters *counters;
 };
 
 /* A frame of the burst between its parsing and its look-up. */
-struct lookup {
+struct compact_lookup {
+    struct compact_key key;
+    struct flow_hash hash;
+    uint16_t place; /* in the burst */
+};
+
+struct wide_lookup {
     struct frame_fields fields;
     struct flow_hash hash;
+    uint16_t place;
+};
+
+/* A burst by the way in which its frames are looked up; malformed ones are in neither. */
+struct sorted_burst {
+    uint16_t compacts, wides;
+    struct compact_lookup compact[ONVM_BURST];
+    struct wide_lookup wide[ONVM_BURST];
 };
 
 struct classifier *
@@ -63,8 +78,20 @@ classifier_exchange(struct classifier *classifier, struct ruleset *ruleset)
     struct ruleset *old = classifier->ruleset;
 
     classifier->ruleset = ruleset;
-    flow_table_forget_rules(classifier->flows);
+    flow_table_forget_rules(classifier->flows, ruleset != NULL && ruleset->by_macs);
     return old;
+}
+
+void
+classifier_set_needs(struct classifier *classifier, const enum flow_need *need)
+{
+    bool lasting[ONVM_MAX_CHAINS];
+
+    for (unsigned id = 0; id < ONVM_MAX_CHAINS; id++) {
+        classifier->need[id] = (uint8_t)need[id];
+        lasting[id] = need[id] == FLOW_STATE;
+    }
+    flow_table_set_lasting(classifier->flows, lasting);
 }
 
 static void
@@ -91,82 +118,262 @@ outcome(uint16_t chain, uint32_t flow, uint8_t era)
 
 /* Asks the rules, and remembers what they said, a refusal too. */
 static struct classification
-classify_unknown(struct classifier *classifier, const struct lookup *lookup, uint32_t now)
+classify_unknown(struct classifier *classifier, const struct frame_fields *fields,
+                 struct flow_hash hash, uint32_t now)
 {
-    struct flow_target target = {.flow = lookup->hash.flow, .era = classifier->era};
+    struct flow_target target = {.flow = hash.flow, .era = classifier->era};
     uint8_t era;
 
     if (classifier->ruleset != NULL)
-        target.id = rules_lookup(classifier->ruleset, &lookup->fields);
-    era = flow_table_put(classifier->flows, &lookup->fields, lookup->hash.place, now, target);
+        target.id = rules_lookup(classifier->ruleset, fields);
+    era = flow_table_put(classifier->flows, fields, hash.place, now, target);
     return outcome(target.id, target.flow, era);
 }
 
+/* What an entry says; false: its lineage ended, so this is a flow like any other. */
 static inline bool
-classify_known(struct classifier *classifier, const struct lookup *lookup, uint32_t now,
-               struct classification *result)
+follow_entry(const struct classifier *classifier, struct flow_target target,
+             struct classification *result)
 {
-    struct flow_target target;
-
-    if (!flow_table_find(classifier->flows, &lookup->fields, lookup->hash.place, now, &target))
-        return false;
-    if (target.is_return)
+    if (target.is_return) {
         target.id = classifier->ruleset != NULL ? classifier->ruleset->chain_of[target.id] : 0;
-    if (target.is_return && target.id == 0) /* its lineage ended: a flow like any other */
-        return false;
+        if (target.id == 0)
+            return false;
+    }
     *result = outcome(target.id, target.flow, target.era);
     return true;
 }
 
-/* Parses the burst into `lookup`; returns how many are well-formed, `place` says which. */
-static inline uint16_t
-parse_burst(uint8_t port, struct rte_mbuf **frames, uint16_t count, struct lookup *lookup,
-            uint16_t *place)
+static inline bool
+same_flow(const struct compact_key *a, const struct compact_key *b)
 {
-    uint16_t n = 0;
-
-    for (uint16_t i = 0; i < count; i++) {
-        place[n] = i;
-        n += frame_parse(rte_pktmbuf_mtod(frames[i], const uint8_t *),
-                         rte_pktmbuf_data_len(frames[i]), rte_pktmbuf_pkt_len(frames[i]), port,
-                         &lookup[n].fields);
-    }
-    return n;
+    return ((a->word[0] ^ b->word[0]) | (a->word[1] ^ b->word[1])) == 0;
 }
 
-/*
- * In passes over the burst, so that loads of one frame run while others are worked on.
- * Hashing is a pass of its own because it reads in words what parsing wrote in bytes.
- */
+/* Whether the frame is of the flow of the one before it, as frames often are. */
+static inline bool
+continues_flow(const struct compact_lookup *lookup, uint16_t number)
+{
+    return number > 0 && same_flow(&lookup[number].key, &lookup[number - 1].key);
+}
+
+static inline void
+add_compact(const struct classifier *classifier, struct sorted_burst *burst, uint16_t place)
+{
+    struct compact_lookup *lookup = &burst->compact[burst->compacts];
+
+    lookup->place = place;
+    if (continues_flow(burst->compact, burst->compacts++)) {
+        lookup->hash = lookup[-1].hash;
+        return;
+    }
+    lookup->hash = flow_hash_compact(classifier->flows, &lookup->key);
+    flow_prefetch_compact(classifier->flows, lookup->hash.place);
+}
+
+/* Any frame, the slow way. */
+static void
+add_parsed(const struct classifier *classifier, struct sorted_burst *burst, uint16_t place,
+           const struct rte_mbuf *frame, uint8_t port)
+{
+    struct wide_lookup *lookup = &burst->wide[burst->wides];
+
+    if (!frame_parse(rte_pktmbuf_mtod(frame, const uint8_t *), rte_pktmbuf_data_len(frame),
+                     rte_pktmbuf_pkt_len(frame), port, &lookup->fields))
+        return;
+    if (flow_is_compact(&lookup->fields.flow) && !classifier->flows->by_macs) {
+        burst->compact[burst->compacts].key = flow_compact(&lookup->fields.flow);
+        add_compact(classifier, burst, place);
+        return;
+    }
+    lookup->place = place;
+    lookup->hash = flow_table_hash(classifier->flows, &lookup->fields.flow);
+    flow_table_prefetch(classifier->flows, lookup->hash.place);
+    burst->wides++;
+}
+
+static void
+parse_burst(const struct classifier *classifier, uint8_t port, struct rte_mbuf **frames,
+            uint16_t count, struct sorted_burst *burst)
+{
+    bool by_macs = classifier->flows->by_macs;
+
+    burst->compacts = burst->wides = 0;
+    for (uint16_t i = 0; i < count; i++) {
+        if (likely(!by_macs &&
+                   compact_parse(rte_pktmbuf_mtod(frames[i], const uint8_t *),
+                                 rte_pktmbuf_data_len(frames[i]), port,
+                                 &burst->compact[burst->compacts].key)))
+            add_compact(classifier, burst, i);
+        else
+            add_parsed(classifier, burst, i, frames[i], port);
+    }
+}
+
+/* Parses it once more: to keep all fields of all frames would cost those that are known. */
+static struct classification
+classify_new_flow(struct classifier *classifier, const struct rte_mbuf *frame, uint8_t port,
+                  struct flow_hash hash, uint32_t now)
+{
+    struct frame_fields fields;
+
+    if (!frame_parse(rte_pktmbuf_mtod(frame, const uint8_t *), rte_pktmbuf_data_len(frame),
+                     rte_pktmbuf_pkt_len(frame), port, &fields))
+        return dropped(ONVM_DROP_malformed, 0);
+    return classify_unknown(classifier, &fields, hash, now);
+}
+
+/* These return how many frames were of flows that the table knew. */
+static uint16_t
+look_up_compacts(struct classifier *classifier, const struct sorted_burst *burst, uint8_t port,
+                 struct rte_mbuf **frames, uint32_t now, struct classification *results)
+{
+    uint16_t known = 0;
+
+    for (uint16_t i = 0; i < burst->compacts; i++) {
+        const struct compact_lookup *lookup = &burst->compact[i];
+        struct classification *result = &results[lookup->place];
+        struct flow_target target;
+
+        if (continues_flow(burst->compact, i)) {
+            *result = results[lookup[-1].place];
+            known++;
+        } else if (likely(flow_find_compact(classifier->flows, &lookup->key, lookup->hash.place,
+                                            now, &target) &&
+                          follow_entry(classifier, target, result))) {
+            known++;
+        } else {
+            *result = classify_new_flow(classifier, frames[lookup->place], port, lookup->hash,
+                                        now);
+        }
+    }
+    return known;
+}
+
+static uint16_t
+look_up_wides(struct classifier *classifier, const struct sorted_burst *burst, uint32_t now,
+              struct classification *results)
+{
+    uint16_t known = 0;
+
+    for (uint16_t i = 0; i < burst->wides; i++) {
+        const struct wide_lookup *lookup = &burst->wide[i];
+        struct classification *result = &results[lookup->place];
+        struct flow_target target;
+
+        if (flow_table_find(classifier->flows, &lookup->fields, lookup->hash.place, now,
+                            &target) &&
+            follow_entry(classifier, target, result))
+            known++;
+        else
+            *result = classify_unknown(classifier, &lookup->fields, lookup->hash, now);
+    }
+    return known;
+}
+
+/* In passes over the burst, so that loads of one frame run while others are worked on. */
+static void
+classify_by_flow(struct classifier *classifier, uint8_t port, struct rte_mbuf **frames,
+                 uint16_t count, uint32_t now, struct classification *results)
+{
+    struct sorted_burst burst;
+    uint16_t known;
+
+    parse_burst(classifier, port, frames, count, &burst);
+    if (burst.compacts < count)
+        for (uint16_t i = 0; i < count; i++)
+            results[i] = dropped(ONVM_DROP_malformed, 0);
+    known = look_up_compacts(classifier, &burst, port, frames, now, results);
+    if (burst.wides > 0)
+        known += look_up_wides(classifier, &burst, now, results);
+    ONVM_COUNT(classifier->counters->flow_hits, known);
+    ONVM_COUNT(classifier->counters->flow_misses, burst.compacts + burst.wides - known);
+    publish_count(classifier);
+}
+
+static bool
+hash_frame(const struct classifier *classifier, const struct rte_mbuf *frame, uint32_t *flow)
+{
+    const uint8_t *data = rte_pktmbuf_mtod(frame, const uint8_t *);
+    struct frame_fields fields;
+    struct compact_key key;
+
+    if (likely(compact_parse(data, rte_pktmbuf_data_len(frame), 0, &key))) {
+        *flow = flow_hash_compact(classifier->flows, &key).flow;
+        return true;
+    }
+    if (!frame_parse(data, rte_pktmbuf_data_len(frame), rte_pktmbuf_pkt_len(frame), 0, &fields))
+        return false;
+    *flow = flow_table_hash(classifier->flows, &fields.flow).flow;
+    return true;
+}
+
+/* All frames take this chain, which wants to know their hashes. */
+static void
+classify_by_hash(const struct classifier *classifier, uint16_t chain, struct rte_mbuf **frames,
+                 uint16_t count, struct classification *results)
+{
+    for (uint16_t i = 0; i < count; i++) {
+        results[i] = outcome(chain, 0, classifier->era);
+        if (unlikely(!hash_frame(classifier, frames[i], &results[i].flow)))
+            results[i] = dropped(ONVM_DROP_malformed, 0);
+    }
+}
+
+/* The chain that all frames of the port take; RULES_UNDECIDED: it depends on their flows. */
+static inline uint16_t
+decided_chain(const struct classifier *classifier, uint8_t port)
+{
+    const struct ruleset *ruleset = classifier->ruleset;
+    uint16_t chain = ruleset != NULL ? ruleset->decided[port] : 0;
+
+    if (chain == RULES_UNDECIDED || classifier->flows->returns[port] > 0 ||
+        (chain != 0 && classifier->need[chain] == FLOW_STATE))
+        return RULES_UNDECIDED;
+    return chain;
+}
+
 void
 classifier_classify(struct classifier *classifier, uint8_t port, struct rte_mbuf **frames,
                     uint16_t count, uint32_t now, struct classification *results)
 {
-    struct lookup lookup[ONVM_BURST];
-    uint16_t place[ONVM_BURST], known = 0, n;
+    uint16_t chain = decided_chain(classifier, port);
 
-    for (uint16_t i = 0; i < count; i++) {
+    if (chain != RULES_UNDECIDED && (chain == 0 || classifier->need[chain] == FLOW_NOTHING)) {
+        for (uint16_t i = 0; i < count; i++)
+            results[i] = outcome(chain, 0, classifier->era);
+        return;
+    }
+    for (uint16_t i = 0; i < count; i++)
         rte_prefetch0(rte_pktmbuf_mtod(frames[i], void *));
-        results[i] = dropped(ONVM_DROP_malformed, 0);
-    }
-    n = parse_burst(port, frames, count, lookup, place);
-    for (uint16_t i = 0; i < n; i++) {
-        lookup[i].hash = flow_table_hash(classifier->flows, &lookup[i].fields.flow);
-        flow_table_prefetch(classifier->flows, lookup[i].hash.place);
-    }
-    for (uint16_t i = 0; i < n; i++)
-        flow_table_prefetch_entry(classifier->flows, lookup[i].hash.place);
-    for (uint16_t i = 0; i < n; i++) {
-        struct classification *result = &results[place[i]];
+    if (chain != RULES_UNDECIDED)
+        classify_by_hash(classifier, chain, frames, count, results);
+    else
+        classify_by_flow(classifier, port, frames, count, now, results);
+}
 
-        if (classify_known(classifier, &lookup[i], now, result))
-            known++;
-        else
-            *result = classify_unknown(classifier, &lookup[i], now);
-    }
-    ONVM_COUNT(classifier->counters->flow_hits, known);
-    ONVM_COUNT(classifier->counters->flow_misses, n - known);
-    publish_count(classifier);
+static inline bool
+same_return(const struct flow_target *known, const struct flow_target *wanted)
+{
+    return known->is_return && known->id == wanted->id && known->flow == wanted->flow &&
+           known->era == wanted->era;
+}
+
+/* Whether the way back of a packet of a common sort is known; `place`: of its entry. */
+static inline bool
+knows_return(struct classifier *classifier, uint8_t port, const struct rte_mbuf *frame,
+             const struct flow_target *wanted, uint32_t now, struct flow_target *known,
+             uint32_t *place)
+{
+    struct compact_key key;
+
+    if (!compact_parse(rte_pktmbuf_mtod(frame, const uint8_t *), rte_pktmbuf_data_len(frame),
+                       port, &key))
+        return false;
+    key = compact_reverse(&key);
+    *place = flow_hash_compact(classifier->flows, &key).place;
+    return flow_find_compact(classifier->flows, &key, *place, now, known) &&
+           same_return(known, wanted);
 }
 
 /* When a flow that goes on is told again: at another second than its neighbours. */
@@ -185,7 +392,11 @@ classifier_learn_return(struct classifier *classifier, uint8_t port, const struc
     struct flow_target wanted = {.flow = flow, .id = lineage, .era = era, .is_return = true};
     struct frame_fields fields;
     struct flow_hash hash;
+    uint32_t place;
+    bool known_here = knows_return(classifier, port, frame, &wanted, now, &known, &place);
 
+    if (known_here && likely(!time_to_repeat(known.seen, now, place)))
+        return false;
     if (!frame_parse(rte_pktmbuf_mtod(frame, const uint8_t *), rte_pktmbuf_data_len(frame),
                      rte_pktmbuf_pkt_len(frame), port, &fields) ||
         fields.quoted) /* an error is not the flow that it quotes */
@@ -193,8 +404,10 @@ classifier_learn_return(struct classifier *classifier, uint8_t port, const struc
     fields.flow = flow_key_reverse(&fields.flow);
     hash = flow_table_hash(classifier->flows, &fields.flow);
     *news = (struct classifier_news){fields.flow, flow, lineage, era};
-    if (flow_table_find(classifier->flows, &fields, hash.place, now, &known) && known.is_return &&
-        known.id == lineage && known.flow == flow && known.era == era)
+    if (known_here)
+        return true;
+    if (flow_table_find(classifier->flows, &fields, hash.place, now, &known) &&
+        same_return(&known, &wanted))
         return time_to_repeat(known.seen, now, hash.place);
     flow_table_put(classifier->flows, &fields, hash.place, now, wanted);
     publish_count(classifier);
@@ -239,7 +452,7 @@ classifier_join(struct classifier *classifier, uint8_t port, const struct rte_mb
 void
 classifier_expire(struct classifier *classifier, uint32_t now)
 {
-    flow_table_expire(classifier->flows, now, classifier->lasting);
+    flow_table_expire(classifier->flows, now);
     publish_count(classifier);
 }
 
@@ -247,12 +460,6 @@ void
 classifier_begin_era(struct classifier *classifier, uint8_t era)
 {
     classifier->era = era;
-}
-
-void
-classifier_set_lasting(struct classifier *classifier, const bool *lasting)
-{
-    memcpy(classifier->lasting, lasting, sizeof(classifier->lasting));
 }
 
 uint32_t

@@ -15,6 +15,11 @@
  * They outlive a change of rules: they name a lineage (a chain's name and direction,
  * numbered by plan.c), and the rule set says which chain id a lineage has now.
  *
+ * A frame is looked at only as far as its chain needs.  Where the first rule that
+ * concerns a port takes all of the port's frames, and no return entry is of that
+ * port, nothing of a frame can change where it goes: it is not looked up, and not
+ * even parsed unless the chain wants to know its hash (enum flow_need).
+ *
  * The hash is symmetric: both directions of an unchanged flow have the same.
  * What comes back may arrive at another worker than the one that learnt its way, so
  * a worker tells the others (news.h).  All hash alike: a flow meets the same
@@ -69,7 +74,14 @@ void ruleset_set_lineage(struct ruleset *ruleset, uint16_t lineage, uint16_t id)
 
 void ruleset_free(struct ruleset *ruleset);
 
-/* `flows`: entries of the flow table, rounded up to a power of two. */
+/* What a chain must know of the flows of its packets. */
+enum flow_need {
+    FLOW_HASH,    /* which instance they take */
+    FLOW_STATE,   /* in which era they began, too: each has an entry, and keeps it for long */
+    FLOW_NOTHING, /* all go one way; its descriptors carry the hash 0 */
+};
+
+/* `flows`: how many the flow table has room for (flow_table.h). */
 struct classifier *classifier_new(uint32_t flows, struct onvm_worker_counters *counters,
                                   struct failure *failure);
 
@@ -81,6 +93,9 @@ void classifier_free(struct classifier *classifier);
 
 /* Takes the new rules into use; returns the old ones, which it does not look at any more. */
 struct ruleset *classifier_exchange(struct classifier *classifier, struct ruleset *ruleset);
+
+/* What each chain needs from now on, by id.  At first all need FLOW_HASH. */
+void classifier_set_needs(struct classifier *classifier, const enum flow_need *need);
 
 /* Classifies up to ONVM_BURST frames that came by `port`.  `now`: seconds, any epoch. */
 void classifier_classify(struct classifier *classifier, uint8_t port, struct rte_mbuf **frames,
@@ -111,9 +126,6 @@ void classifier_expire(struct classifier *classifier, uint32_t now);
 
 /* New flows begin in this era from now on. */
 void classifier_begin_era(struct classifier *classifier, uint8_t era);
-
-/* Which chains keep their flows for long (flow_table_expire); read from time to time. */
-void classifier_set_lasting(struct classifier *classifier, const bool *lasting);
 
 /* Flows of an era.  Any thread may ask. */
 uint32_t classifier_flows_of_era(const struct classifier *classifier, unsigned era);

@@ -43,6 +43,12 @@ instances_of(const struct node *node, uint16_t service, struct candidate *instan
     return count;
 }
 
+static bool
+is_named(const struct node *node, uint16_t service)
+{
+    return node->service[service].name[0] != '\0';
+}
+
 static void
 measure_use(const struct node *node, struct era_use *use)
 {
@@ -59,33 +65,41 @@ eras_refresh(struct node *node)
     struct era_use use[ONVM_ERAS];
 
     for (uint16_t service = 0; service < ONVM_MAX_SERVICES; service++)
-        if (node->service[service].name[0] != '\0')
+        if (is_named(node, service))
             balance_set(&node->balance, service, node->service[service].stateful, instance,
                         instances_of(node, service, instance));
     measure_use(node, use);
     balance_settle(&node->balance, use);
 }
 
-static bool
-is_lasting(struct node *node, const struct chain *chain)
+static enum flow_need
+need_of(struct node *node, const struct chain *chain)
 {
-    for (uint16_t service = 0; service < ONVM_MAX_SERVICES; service++)
-        if (node->service[service].stateful && wiring_passes(node, chain, service))
-            return true;
-    return false;
+    struct candidate instance[ONVM_MAX_NFS];
+    enum flow_need need = chain->reverse_id != 0 ? FLOW_HASH : FLOW_NOTHING;
+
+    for (uint16_t service = 0; service < ONVM_MAX_SERVICES; service++) {
+        if (!is_named(node, service) || !wiring_passes(node, chain, service))
+            continue;
+        if (node->service[service].stateful)
+            return FLOW_STATE;
+        if (instances_of(node, service, instance) > 1)
+            need = FLOW_HASH;
+    }
+    return need;
 }
 
 static void
-find_lasting(struct node *node, bool *lasting)
+find_needs(struct node *node, enum flow_need *need)
 {
     for (unsigned id = 0; id < ONVM_MAX_CHAINS; id++)
-        lasting[id] = node->chain[id] != NULL && is_lasting(node, node->chain[id]);
+        need[id] = node->chain[id] != NULL ? need_of(node, node->chain[id]) : FLOW_HASH;
 }
 
 /* The words of one call to a worker. */
 struct announcement {
     uint8_t era;
-    const bool *lasting;
+    const enum flow_need *need;
 };
 
 static void
@@ -94,20 +108,20 @@ tell(struct worker *worker, void *argument)
     const struct announcement *news = argument;
 
     classifier_begin_era(worker->classifier, news->era);
-    classifier_set_lasting(worker->classifier, news->lasting);
+    classifier_set_needs(worker->classifier, news->need);
 }
 
 void
 eras_begin(struct node *node)
 {
     struct eras *eras = &node->eras;
-    struct announcement news = {.era = node->balance.era, .lasting = eras->lasting};
-    bool lasting[ONVM_MAX_CHAINS];
+    struct announcement news = {.era = node->balance.era, .need = eras->need};
+    enum flow_need need[ONVM_MAX_CHAINS];
 
-    find_lasting(node, lasting);
-    if (eras->told == news.era && memcmp(lasting, eras->lasting, sizeof(lasting)) == 0)
+    find_needs(node, need);
+    if (eras->told == news.era && memcmp(need, eras->need, sizeof(need)) == 0)
         return;
-    memcpy(eras->lasting, lasting, sizeof(lasting));
+    memcpy(eras->need, need, sizeof(need));
     eras->vacant[news.era] = false;
     eras->told = news.era;
     node_call(node, tell, &news);

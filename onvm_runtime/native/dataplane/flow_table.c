@@ -7,70 +7,88 @@
 #include <sys/mman.h>
 #include <sys/random.h>
 
-#define WAYS 8
-#define EXPIRE_BUCKETS 64 /* looked at by one call of flow_table_expire */
-/* A target's word: bits 0-9 the id, 10-13 the era, and */
-#define IS_RETURN 0x8000u
-#define ERA_SHIFT 10
-#define MAX_ENTRIES (1u << 27)
+#define EXPIRE_BUCKETS 16 /* of each store, looked at by one call of flow_table_expire */
+#define MAX_FLOWS (1u << 26)
+#define HUGE_PAGE (2u << 20)
 
-struct flow_entry {
-    struct flow_key key;
-    uint8_t macs[FRAME_MACS]; /* of a rule entry */
-    uint32_t flow;
-    uint32_t generation; /* of the rules it derives from; 0 in return entries */
-};
+/* Address space for `size` bytes; on a whole number of huge pages, if it is large. */
+static void *
+map_memory(size_t size)
+{
+    size_t spare = size >= HUGE_PAGE ? HUGE_PAGE : 0;
+    uint8_t *base = mmap(NULL, size + spare, PROT_READ | PROT_WRITE,
+                         MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+    size_t ahead;
 
-struct flow_bucket {
-    uint8_t signature[WAYS]; /* 0: empty; compared all at once, as one word */
-    uint16_t target[WAYS];
-    uint32_t seen[WAYS];
-    struct flow_entry entry[WAYS] __attribute__((aligned(64)));
-};
-
-_Static_assert(sizeof(struct flow_entry) == 64, "a hit touches one line of entries");
-_Static_assert(sizeof(struct flow_bucket) == 64 * (1 + WAYS), "and one of signatures");
-
-struct flow_table {
-    uint64_t seed[4];
-    struct flow_bucket *bucket;
-    size_t size; /* bytes of all buckets */
-    uint32_t mask;
-    uint32_t generation;
-    uint32_t count;
-    uint32_t of_era[ONVM_ERAS];
-    uint32_t sweep; /* next bucket to look for idle entries in */
-};
+    if (base == MAP_FAILED)
+        return NULL;
+    ahead = spare != 0 ? -(uintptr_t)base % HUGE_PAGE : 0;
+    if (ahead != 0)
+        munmap(base, ahead);
+    if (spare != ahead)
+        munmap(base + ahead + size, spare - ahead);
+    madvise(base + ahead, size, MADV_HUGEPAGE); /* fewer TLB misses, if there are any */
+    return base + ahead;
+}
 
 static uint32_t
-bucket_count(uint32_t entries)
+bucket_count(uint32_t flows)
 {
     uint32_t buckets = 1;
 
-    while (buckets * WAYS < entries)
+    while (buckets * (FLOW_WAYS / 2) < flows)
         buckets *= 2;
     return buckets;
 }
 
 static bool
-table_allocate(struct flow_table *table, uint32_t buckets)
+store_open(struct flow_store *store, uint32_t buckets, size_t entry_size)
 {
-    table->mask = buckets - 1;
-    table->size = (size_t)buckets * sizeof(struct flow_bucket);
-    table->bucket = mmap(NULL, table->size, PROT_READ | PROT_WRITE,
-                         MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-    if (table->bucket == MAP_FAILED)
+    size_t size = (size_t)buckets * FLOW_WAYS * entry_size;
+
+    store->mask = buckets - 1;
+    store->size = size > 4096 ? size : 4096;
+    store->entries = map_memory(store->size);
+    return store->entries != NULL;
+}
+
+/* Most flows are compact: they shall not wait for the kernel to clear memory. */
+static void
+store_populate(const struct flow_store *store)
+{
+    madvise(store->entries, store->size, MADV_POPULATE_WRITE);
+}
+
+static void
+store_close(struct flow_store *store)
+{
+    if (store->entries != NULL)
+        munmap(store->entries, store->size);
+}
+
+static size_t
+macs_size(const struct flow_table *table)
+{
+    return table->wide.size / sizeof(struct wide_entry) * FRAME_MACS;
+}
+
+static bool
+table_open(struct flow_table *table, uint32_t buckets)
+{
+    if (!store_open(&table->compact, buckets, sizeof(struct compact_entry)) ||
+        !store_open(&table->wide, buckets, sizeof(struct wide_entry)))
         return false;
-    madvise(table->bucket, table->size, MADV_HUGEPAGE); /* fewer TLB misses, if there are any */
-    return true;
+    store_populate(&table->compact);
+    table->macs = map_memory(macs_size(table));
+    return table->macs != NULL;
 }
 
 struct flow_table *
-flow_table_new(uint32_t entries)
+flow_table_new(uint32_t flows)
 {
     struct flow_table *table;
 
-    if (entries > MAX_ENTRIES) {
+    if (flows > MAX_FLOWS) {
         errno = EINVAL;
         return NULL;
     }
@@ -78,12 +96,11 @@ flow_table_new(uint32_t entries)
     if (table == NULL)
         return NULL;
     table->generation = 1;
-    if (getrandom(table->seed, sizeof(table->seed), 0) != sizeof(table->seed) ||
-        !table_allocate(table, bucket_count(entries))) {
-        free(table);
-        return NULL;
-    }
-    return table;
+    if (getrandom(table->seed, sizeof(table->seed), 0) == sizeof(table->seed) &&
+        table_open(table, bucket_count(flows)))
+        return table;
+    flow_table_free(table);
+    return NULL;
 }
 
 void
@@ -91,7 +108,10 @@ flow_table_free(struct flow_table *table)
 {
     if (table == NULL)
         return;
-    munmap(table->bucket, table->size);
+    if (table->macs != NULL)
+        munmap(table->macs, macs_size(table));
+    store_close(&table->compact);
+    store_close(&table->wide);
     free(table);
 }
 
@@ -102,287 +122,441 @@ flow_table_hash_like(struct flow_table *table, const struct flow_table *other)
 }
 
 static inline uint64_t
-mix(uint64_t a, uint64_t b)
-{
-    unsigned __int128 product = (unsigned __int128)a * b;
-
-    return (uint64_t)product ^ (uint64_t)(product >> 64);
-}
-
-static inline uint64_t
 hash_endpoint(const uint64_t *seed, const uint8_t *address, uint16_t port)
 {
-    uint64_t half[2];
-
-    memcpy(half, address, sizeof(half));
-    return mix(half[0] ^ seed[0], half[1] ^ seed[1] ^ (uint64_t)port << 48);
+    return flow_mix_endpoint(seed, flow_load64(address), flow_load64(address + 8), htons(port));
 }
 
 struct flow_hash
 flow_table_hash(const struct flow_table *table, const struct flow_key *key)
 {
     const uint64_t *seed = table->seed;
-    uint64_t ends = hash_endpoint(seed, key->source, key->source_port) +
-                    hash_endpoint(seed, key->destination, key->destination_port);
-    uint64_t flow = mix(ends ^ seed[2], key->protocol ^ seed[3]);
     uint64_t where = (uint64_t)key->port << 32 | (uint64_t)key->vlan[0] << 16 | key->vlan[1];
+    struct compact_key compact;
+    uint64_t ends;
 
-    return (struct flow_hash){
-        .flow = (uint32_t)flow,
-        .place = (uint32_t)mix(flow ^ seed[1], where ^ seed[2]),
-    };
+    if (flow_is_compact(key)) {
+        compact = flow_compact(key);
+        return flow_hash_compact(table, &compact);
+    }
+    ends = hash_endpoint(seed, key->source, key->source_port) +
+           hash_endpoint(seed, key->destination, key->destination_port);
+    return flow_mix_ends(seed, ends, key->protocol | (uint16_t)(key->family << 8), where);
 }
 
-static inline struct flow_bucket *
-bucket_at(const struct flow_table *table, uint32_t place)
+/* The entry that lies `way` steps from the home; every way of a bucket is met once. */
+static inline struct compact_entry *
+compact_way(struct compact_entry *home, size_t way)
 {
-    return &table->bucket[place & table->mask];
+    return (struct compact_entry *)((uintptr_t)home ^ way * sizeof(*home));
 }
 
-/* Of the bits that a bucket's number of up to 2^24 leaves, and never 0. */
-static inline uint8_t
-signature_of(uint32_t place)
+static inline struct wide_entry *
+wide_way(struct wide_entry *home, size_t way)
 {
-    uint8_t signature = (uint8_t)(place >> 24);
-
-    return signature != 0 ? signature : 1;
+    return (struct wide_entry *)((uintptr_t)home ^ way * sizeof(*home));
 }
 
-/*
- * Ways that may hold the signature: bit 8 w + 7 for way w.  A way above one that
- * does hold it may be there in error, so keys are compared anyhow.
- */
-static inline uint64_t
-candidates(const struct flow_bucket *bucket, uint8_t signature)
+struct flow_note *
+flow_search_compact(struct compact_entry *home, const struct compact_key *key)
 {
-    const uint64_t ones = 0x0101010101010101ull;
-    uint64_t difference;
-
-    memcpy(&difference, bucket->signature, sizeof(difference));
-    difference ^= signature * ones;
-    return (difference - ones) & ~difference & ones << 7;
+    for (size_t way = 2; way < FLOW_WAYS; way++)
+        if (compact_difference(compact_way(home, way), key) == 0)
+            return &compact_way(home, way)->note;
+    return NULL;
 }
 
-static inline unsigned
-first_way(uint64_t set)
+static inline struct wide_entry *
+wide_home(const struct flow_table *table, uint32_t place)
 {
-    return (unsigned)__builtin_ctzll(set) / 8;
-}
-
-static inline uint64_t
-load64(const void *at)
-{
-    uint64_t word;
-
-    memcpy(&word, at, sizeof(word));
-    return word;
-}
-
-/* Word by word, the last ones overlapping: the compiler's memcmp would be a call. */
-static inline bool
-same_key(const struct flow_entry *entry, const struct flow_key *key)
-{
-    const uint8_t *a = (const uint8_t *)&entry->key, *b = (const uint8_t *)key;
-    uint64_t difference = load64(a + sizeof(*key) - 8) ^ load64(b + sizeof(*key) - 8);
-
-    for (unsigned i = 0; i < sizeof(*key) / 8; i++)
-        difference |= load64(a + i * 8) ^ load64(b + i * 8);
-    return difference == 0;
-}
-
-/* The way that holds the key, of whatever generation; WAYS: none. */
-static inline unsigned
-find_way(const struct flow_bucket *bucket, const struct flow_key *key, uint32_t place)
-{
-    for (uint64_t set = candidates(bucket, signature_of(place)); set != 0; set &= set - 1)
-        if (same_key(&bucket->entry[first_way(set)], key))
-            return first_way(set);
-    return WAYS;
+    return (struct wide_entry *)table->wide.entries + flow_home(&table->wide, place);
 }
 
 void
 flow_table_prefetch(const struct flow_table *table, uint32_t place)
 {
-    __builtin_prefetch(bucket_at(table, place));
+    __builtin_prefetch(wide_home(table, place));
 }
 
-void
-flow_table_prefetch_entry(const struct flow_table *table, uint32_t place)
-{
-    const struct flow_bucket *bucket = bucket_at(table, place);
-    uint64_t set = candidates(bucket, signature_of(place));
-
-    if (set != 0)
-        __builtin_prefetch(&bucket->entry[first_way(set)]);
-}
-
-/* A rule entry counts for the rules that made it and the MAC addresses it was made for. */
+/* Word by word: the compiler's memcmp would be a call. */
 static inline bool
-still_valid(const struct flow_table *table, const struct flow_entry *entry,
-            const struct frame_fields *fields)
+same_key(const struct wide_entry *entry, const struct wide_key *key)
 {
-    if (entry->generation == 0)
-        return true;
-    return entry->generation == table->generation &&
-           memcmp(entry->macs, fields->destination_mac, FRAME_MACS) == 0;
+    uint64_t difference = 0;
+
+    for (size_t at = 0; at < sizeof(*key); at += 8)
+        difference |= flow_load64((const uint8_t *)&entry->key + at) ^
+                      flow_load64((const uint8_t *)key + at);
+    return difference == 0;
 }
 
-static inline uint8_t
-era_of(uint16_t target)
+static struct wide_entry *
+find_wide(const struct flow_table *table, const struct flow_key *flow, uint32_t place)
 {
-    return target >> ERA_SHIFT & (ONVM_ERAS - 1);
+    struct wide_key key = {.flow = *flow, .used = 1};
+    struct wide_entry *home = wide_home(table, place);
+
+    for (size_t way = 0; way < FLOW_WAYS; way++)
+        if (same_key(wide_way(home, way), &key))
+            return wide_way(home, way);
+    return NULL;
 }
 
-static inline struct flow_target
-target_of(uint16_t word, uint32_t flow)
+static inline uint8_t *
+macs_of(const struct flow_table *table, const struct wide_entry *entry)
 {
-    return (struct flow_target){.flow = flow,
-                                .id = word & (ONVM_MAX_CHAINS - 1),
-                                .era = era_of(word),
-                                .is_return = (word & IS_RETURN) != 0};
+    return table->macs[entry - (struct wide_entry *)table->wide.entries];
 }
 
-static inline uint16_t
-target_word(struct flow_target target)
+/* A rule entry counts for the MAC addresses that it was made for, if rules ask for them. */
+static inline bool
+same_macs(const struct flow_table *table, const struct wide_entry *entry,
+          const struct frame_fields *fields)
 {
-    return (uint16_t)(target.id | target.era << ERA_SHIFT | (target.is_return ? IS_RETURN : 0));
+    return !table->by_macs || entry->note.generation == 0 ||
+           memcmp(macs_of(table, entry), fields->destination_mac, FRAME_MACS) == 0;
 }
 
 bool
 flow_table_find(struct flow_table *table, const struct frame_fields *fields, uint32_t place,
                 uint32_t now, struct flow_target *target)
 {
-    struct flow_bucket *bucket = bucket_at(table, place);
-    unsigned way = find_way(bucket, &fields->flow, place);
+    struct compact_key key;
+    struct wide_entry *entry;
 
-    if (way == WAYS || !still_valid(table, &bucket->entry[way], fields))
-        return false;
-    *target = target_of(bucket->target[way], bucket->entry[way].flow);
-    target->seen = bucket->seen[way];
-    if (target->seen != now) /* spares the line a write */
-        bucket->seen[way] = now;
-    return true;
+    if (flow_is_compact(&fields->flow)) {
+        key = flow_compact(&fields->flow);
+        if (flow_find_compact(table, &key, place, now, target))
+            return true;
+        if (!table->by_macs)
+            return false;
+    }
+    entry = find_wide(table, &fields->flow, place);
+    return entry != NULL && same_macs(table, entry, fields) &&
+           flow_read_note(table, &entry->note, now, target);
 }
 
-/* An empty way, or the one that was used the longest time ago. */
-static unsigned
-oldest_way(const struct flow_bucket *bucket, uint32_t now)
+/* Whether the rules could not make it again as it is. */
+static inline bool
+is_kept(const struct flow_table *table, bool is_return, uint16_t id)
 {
-    unsigned oldest = 0;
+    return is_return || table->lasting[id % ONVM_MAX_CHAINS];
+}
 
-    for (unsigned way = 0; way < WAYS; way++) {
-        if (bucket->signature[way] == 0)
-            return way;
-        if (now - bucket->seen[way] > now - bucket->seen[oldest])
-            oldest = way;
-    }
-    return oldest;
+static inline bool
+note_is_kept(const struct flow_table *table, const struct flow_note *note)
+{
+    return is_kept(table, note->generation == 0, note->id);
+}
+
+/* In which order entries are given up; 0: there is none. */
+static unsigned
+worth(const struct flow_table *table, const struct flow_note *note, bool used)
+{
+    if (!used)
+        return 0;
+    return 1u + 2u * note->proven + note_is_kept(table, note);
+}
+
+#define WORTH_PROVEN_AND_KEPT 4
+
+/* The less worthy of two entries, one of which may be none yet. */
+struct victim {
+    struct flow_note *note;
+    unsigned worth;
+    uint32_t idle; /* seconds */
+};
+
+static void
+consider(const struct flow_table *table, struct victim *victim, struct flow_note *note, bool used,
+         uint32_t now)
+{
+    unsigned value = worth(table, note, used);
+    uint32_t idle = now - note->seen;
+
+    if (victim->note == NULL || value < victim->worth ||
+        (value == victim->worth && idle > victim->idle))
+        *victim = (struct victim){note, value, idle};
+}
+
+/* Whether a new entry may take the victim's place. */
+static bool
+may_replace(const struct flow_table *table, const struct victim *victim,
+            const struct flow_target *target)
+{
+    return victim->worth < WORTH_PROVEN_AND_KEPT ||
+           is_kept(table, target->is_return, target->id);
+}
+
+static inline uint8_t
+compact_port(const struct compact_key *key)
+{
+    return key->word[1] >> COMPACT_PORT_SHIFT & COMPACT_PORT_MASK;
+}
+
+static inline uint8_t
+wide_port(const struct wide_key *key)
+{
+    return key->flow.port % ONVM_MAX_PORTS;
 }
 
 /* Single-writer; other threads read. */
 static inline void
-count_era(struct flow_table *table, unsigned era, uint32_t change)
+count_era(struct flow_table *table, unsigned era, int change)
 {
-    __atomic_store_n(&table->of_era[era], table->of_era[era] + change, __ATOMIC_RELAXED);
+    __atomic_store_n(&table->of_era[era % ONVM_ERAS],
+                     table->of_era[era % ONVM_ERAS] + (uint32_t)change, __ATOMIC_RELAXED);
+}
+
+/* Counts an entry in or out (`change` is 1 or -1). */
+static void
+count_entry(struct flow_table *table, struct flow_store *store, const struct flow_note *note,
+            uint8_t port, int change)
+{
+    store->count += (uint32_t)change;
+    count_era(table, note->era, change);
+    if (note->generation == 0)
+        table->returns[port] += (uint32_t)change;
 }
 
 static void
-vacate(struct flow_table *table, struct flow_bucket *bucket, unsigned way)
+vacate_compact(struct flow_table *table, struct compact_entry *entry)
 {
-    bucket->signature[way] = 0;
-    table->count--;
-    count_era(table, era_of(bucket->target[way]), UINT32_MAX);
+    if (entry->key.word[1] == 0)
+        return;
+    count_entry(table, &table->compact, &entry->note, compact_port(&entry->key), -1);
+    entry->key = (struct compact_key){{0, 0}};
+}
+
+static void
+vacate_wide(struct flow_table *table, struct wide_entry *entry)
+{
+    if (entry->key.used == 0)
+        return;
+    count_entry(table, &table->wide, &entry->note, wide_port(&entry->key), -1);
+    entry->key.used = 0;
+}
+
+/* In place of `old`, the flow's own note until now, if it had one. */
+static struct flow_note
+new_note(const struct flow_table *table, struct flow_target target, uint32_t now,
+         const struct flow_note *old)
+{
+    return (struct flow_note){
+        .flow = target.flow,
+        .seen = now,
+        .generation = target.is_return ? 0 : table->generation,
+        .id = target.id,
+        .era = old != NULL && !target.is_return ? old->era : target.era,
+        .proven = old != NULL && old->proven,
+    };
+}
+
+#define owner_of(pointer, type, member) \
+    ((type *)(void *)((uint8_t *)(pointer)-offsetof(type, member)))
+
+/* The entry that a new one may have in its place; NULL: none. */
+static struct compact_entry *
+victim_compact(const struct flow_table *table, struct compact_entry *home, uint32_t now,
+               const struct flow_target *target)
+{
+    struct victim victim = {0};
+
+    for (size_t way = 0; way < FLOW_WAYS; way++) {
+        struct compact_entry *entry = compact_way(home, way);
+
+        consider(table, &victim, &entry->note, entry->key.word[1] != 0, now);
+    }
+    if (!may_replace(table, &victim, target))
+        return NULL;
+    return owner_of(victim.note, struct compact_entry, note);
+}
+
+static struct wide_entry *
+victim_wide(const struct flow_table *table, struct wide_entry *home, uint32_t now,
+            const struct flow_target *target)
+{
+    struct victim victim = {0};
+
+    for (size_t way = 0; way < FLOW_WAYS; way++) {
+        struct wide_entry *entry = wide_way(home, way);
+
+        consider(table, &victim, &entry->note, entry->key.used != 0, now);
+    }
+    if (!may_replace(table, &victim, target))
+        return NULL;
+    return owner_of(victim.note, struct wide_entry, note);
+}
+
+static uint8_t
+put_compact(struct flow_table *table, const struct compact_key *key, uint32_t place, uint32_t now,
+            struct flow_target target)
+{
+    struct flow_note *own = flow_note_compact(table, key, place);
+    struct flow_note note = new_note(table, target, now, own);
+    struct compact_entry *entry =
+        own != NULL ? owner_of(own, struct compact_entry, note)
+                    : victim_compact(table, flow_home_compact(table, place), now, &target);
+
+    if (entry != NULL) {
+        vacate_compact(table, entry);
+        *entry = (struct compact_entry){*key, note};
+        count_entry(table, &table->compact, &note, compact_port(key), 1);
+    }
+    return note.era;
+}
+
+static uint8_t
+put_wide(struct flow_table *table, const struct frame_fields *fields, uint32_t place, uint32_t now,
+         struct flow_target target)
+{
+    struct wide_entry *own = find_wide(table, &fields->flow, place);
+    struct flow_note note = new_note(table, target, now, own != NULL ? &own->note : NULL);
+    struct wide_entry *entry =
+        own != NULL ? own : victim_wide(table, wide_home(table, place), now, &target);
+
+    if (entry == NULL)
+        return note.era;
+    vacate_wide(table, entry);
+    *entry = (struct wide_entry){{.flow = fields->flow, .used = 1}, note};
+    count_entry(table, &table->wide, &note, wide_port(&entry->key), 1);
+    if (table->by_macs)
+        memcpy(macs_of(table, entry), fields->destination_mac, FRAME_MACS);
+    return note.era;
+}
+
+/* Makes way for an entry in the wide store, which would be found second. */
+static void
+forget_compact(struct flow_table *table, const struct compact_key *key, uint32_t place,
+               struct flow_target *target)
+{
+    struct flow_note *note = flow_note_compact(table, key, place);
+
+    if (note == NULL)
+        return;
+    target->era = note->era;
+    vacate_compact(table, owner_of(note, struct compact_entry, note));
 }
 
 uint8_t
 flow_table_put(struct flow_table *table, const struct frame_fields *fields, uint32_t place,
                uint32_t now, struct flow_target target)
 {
-    struct flow_bucket *bucket = bucket_at(table, place);
-    unsigned way = find_way(bucket, &fields->flow, place);
+    struct compact_key key;
 
-    if (way == WAYS)
-        way = oldest_way(bucket, now);
-    else if (!target.is_return)
-        target.era = era_of(bucket->target[way]);
-    if (bucket->signature[way] != 0)
-        vacate(table, bucket, way);
-    table->count++;
-    count_era(table, target.era, 1);
-    bucket->signature[way] = signature_of(place);
-    bucket->target[way] = target_word(target);
-    bucket->seen[way] = now;
-    bucket->entry[way].key = fields->flow;
-    bucket->entry[way].flow = target.flow;
-    bucket->entry[way].generation = target.is_return ? 0 : table->generation;
-    memcpy(bucket->entry[way].macs, fields->destination_mac, FRAME_MACS);
-    return target.era;
+    if (!flow_is_compact(&fields->flow))
+        return put_wide(table, fields, place, now, target);
+    key = flow_compact(&fields->flow);
+    if (target.is_return || !table->by_macs)
+        return put_compact(table, &key, place, now, target);
+    forget_compact(table, &key, place, &target);
+    return put_wide(table, fields, place, now, target);
+}
+
+static inline void
+visit_note(const struct flow_note *note,
+           void (*visit)(void *context, const struct flow_target *target), void *context)
+{
+    struct flow_target target = {
+        .flow = __atomic_load_n(&note->flow, __ATOMIC_RELAXED),
+        .id = __atomic_load_n(&note->id, __ATOMIC_RELAXED) % ONVM_MAX_CHAINS,
+        .era = __atomic_load_n(&note->era, __ATOMIC_RELAXED),
+        .is_return = __atomic_load_n(&note->generation, __ATOMIC_RELAXED) == 0,
+    };
+
+    visit(context, &target);
 }
 
 void
 flow_table_each(const struct flow_table *table,
                 void (*visit)(void *context, const struct flow_target *target), void *context)
 {
-    for (uint64_t i = 0; i < (uint64_t)(table->mask + 1ull) * WAYS; i++) {
-        const struct flow_bucket *bucket = &table->bucket[i / WAYS];
-        unsigned way = i % WAYS;
-        struct flow_target target;
+    const struct compact_entry *compact = table->compact.entries;
+    const struct wide_entry *wide = table->wide.entries;
 
-        if (__atomic_load_n(&bucket->signature[way], __ATOMIC_RELAXED) == 0)
-            continue;
-        target = target_of(__atomic_load_n(&bucket->target[way], __ATOMIC_RELAXED),
-                           __atomic_load_n(&bucket->entry[way].flow, __ATOMIC_RELAXED));
-        visit(context, &target);
-    }
+    for (size_t i = 0; i < table->compact.size / sizeof(*compact); i++)
+        if (__atomic_load_n(&compact[i].key.word[1], __ATOMIC_RELAXED) != 0)
+            visit_note(&compact[i].note, visit, context);
+    for (size_t i = 0; i < table->wide.size / sizeof(*wide); i++)
+        if (__atomic_load_n(&wide[i].key.used, __ATOMIC_RELAXED) != 0)
+            visit_note(&wide[i].note, visit, context);
 }
 
 void
-flow_table_forget_rules(struct flow_table *table)
+flow_table_forget_rules(struct flow_table *table, bool by_macs)
 {
+    table->by_macs = by_macs;
     table->generation++;
     if (table->generation == 0) /* 0 means something else */
         table->generation = 1;
 }
 
-static uint32_t
-idle_limit(uint16_t target, const bool *lasting)
+void
+flow_table_set_lasting(struct flow_table *table, const bool *lasting)
 {
-    bool lasts = target & IS_RETURN || lasting[target & (ONVM_MAX_CHAINS - 1)];
+    memcpy(table->lasting, lasting, sizeof(table->lasting));
+}
 
-    return lasts ? FLOW_RETURN_IDLE : FLOW_RULE_IDLE;
+static inline bool
+is_idle(const struct flow_table *table, const struct flow_note *note, uint32_t now)
+{
+    return now - note->seen > (note_is_kept(table, note) ? FLOW_RETURN_IDLE : FLOW_RULE_IDLE);
 }
 
 static void
-bucket_expire(struct flow_table *table, struct flow_bucket *bucket, uint32_t now,
-              const bool *lasting)
+expire_compact(struct flow_table *table, uint32_t now)
 {
-    for (unsigned way = 0; way < WAYS; way++)
-        if (bucket->signature[way] != 0 &&
-            now - bucket->seen[way] > idle_limit(bucket->target[way], lasting))
-            vacate(table, bucket, way);
+    size_t first = flow_home(&table->compact, table->compact.sweep++ << FLOW_WAY_BITS);
+    struct compact_entry *bucket = (struct compact_entry *)table->compact.entries + first;
+
+    for (size_t way = 0; way < FLOW_WAYS; way++)
+        if (bucket[way].key.word[1] != 0 && is_idle(table, &bucket[way].note, now))
+            vacate_compact(table, &bucket[way]);
+}
+
+static void
+expire_wide(struct flow_table *table, uint32_t now)
+{
+    size_t first = flow_home(&table->wide, table->wide.sweep++ << FLOW_WAY_BITS);
+    struct wide_entry *bucket = (struct wide_entry *)table->wide.entries + first;
+
+    for (size_t way = 0; way < FLOW_WAYS; way++)
+        if (bucket[way].key.used != 0 && is_idle(table, &bucket[way].note, now))
+            vacate_wide(table, &bucket[way]);
 }
 
 void
-flow_table_expire(struct flow_table *table, uint32_t now, const bool *lasting)
+flow_table_expire(struct flow_table *table, uint32_t now)
 {
-    for (unsigned i = 0; i < EXPIRE_BUCKETS && i <= table->mask; i++)
-        bucket_expire(table, bucket_at(table, table->sweep++), now, lasting);
+    for (unsigned i = 0; i < EXPIRE_BUCKETS && table->compact.count > 0; i++)
+        expire_compact(table, now);
+    for (unsigned i = 0; i < EXPIRE_BUCKETS && table->wide.count > 0; i++)
+        expire_wide(table, now);
+}
+
+/* Gives the memory back, which reads as zeroes from then on. */
+static void
+store_clear(struct flow_store *store)
+{
+    if (store->count > 0)
+        madvise(store->entries, store->size, MADV_DONTNEED);
+    store->count = 0;
 }
 
 void
 flow_table_clear(struct flow_table *table)
 {
-    for (uint32_t i = 0; i <= table->mask; i++)
-        memset(table->bucket[i].signature, 0, sizeof(table->bucket[i].signature));
-    table->count = 0;
+    store_clear(&table->compact);
+    store_clear(&table->wide);
+    memset(table->returns, 0, sizeof(table->returns));
     for (unsigned era = 0; era < ONVM_ERAS; era++)
-        count_era(table, era, -table->of_era[era]);
+        __atomic_store_n(&table->of_era[era], 0, __ATOMIC_RELAXED);
 }
 
 uint32_t
 flow_table_count(const struct flow_table *table)
 {
-    return table->count;
+    return table->compact.count + table->wide.count;
 }
 
 uint32_t

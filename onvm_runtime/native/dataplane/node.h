@@ -94,7 +94,7 @@ struct eras {
     bool quiet[ONVM_ERAS]; /* its last flow was seen to be gone, but maybe not all its packets */
     uint32_t quiet_at[ONVM_ERAS][ONVM_MAX_WORKERS]; /* when, by each worker's clock */
     uint8_t told;                 /* the era that the workers begin flows in */
-    bool lasting[ONVM_MAX_CHAINS]; /* chains with a stateful service, as the workers know them */
+    enum flow_need need[ONVM_MAX_CHAINS]; /* as the workers know them */
     /* By worker: worker.h */
     uint16_t entrance[ONVM_MAX_WORKERS][ONVM_MAX_SERVICES][ONVM_ERAS * ONVM_BUCKETS];
 };

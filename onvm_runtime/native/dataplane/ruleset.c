@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* Reads the rules of a plan request: JSON in, a sorted struct ruleset out. */
+/* Reads the rules of a plan request: JSON in, an indexed struct ruleset out. */
 #include <arpa/inet.h>
 #include <linux/if_ether.h>
 #include <netinet/ether.h>
@@ -311,7 +311,6 @@ read_rules(struct ruleset *ruleset, json_t *list, struct reader *reader)
         if (!read_rule(reader, json_array_get(list, ruleset->count)))
             return false;
     }
-    rules_sort(ruleset);
     return true;
 }
 
@@ -329,6 +328,13 @@ read_default(struct ruleset *ruleset, const json_t *value, struct failure *failu
     return true;
 }
 
+static bool
+index_rules(struct ruleset *ruleset, struct failure *failure)
+{
+    return rules_index(ruleset) ||
+           fail(failure, "no memory to index %u rules", ruleset->count);
+}
+
 struct ruleset *
 ruleset_parse(json_t *plan, uint8_t (*port_id)(const void *context, const char *name),
               const void *context, struct failure *failure)
@@ -341,7 +347,8 @@ ruleset_parse(json_t *plan, uint8_t (*port_id)(const void *context, const char *
         return NULL;
     }
     if (read_rules(ruleset, json_object_get(plan, "rules"), &reader) &&
-        read_default(ruleset, json_object_get(plan, "default_chain"), failure))
+        read_default(ruleset, json_object_get(plan, "default_chain"), failure) &&
+        index_rules(ruleset, failure))
         return ruleset;
     ruleset_free(ruleset);
     return NULL;
@@ -358,6 +365,7 @@ ruleset_free(struct ruleset *ruleset)
 {
     if (ruleset == NULL)
         return;
+    rules_release(ruleset);
     free(ruleset->rule);
     free(ruleset);
 }

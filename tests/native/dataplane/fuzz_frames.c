@@ -12,6 +12,7 @@
 #include <string.h>
 
 #include "dataplane/checksum.h"
+#include "dataplane/flow_key.h"
 #include "dataplane/parse.h"
 #include "dataplane/segmentation.h"
 
@@ -40,6 +41,25 @@ try_parsing(const uint8_t *frame, uint32_t length)
     MUST(layout.l4 <= layout.end && layout.end <= length);
     MUST(layout.family != FLOW_L2 || fields.flow.has_ports == 0);
     MUST(!layout.fragment || fields.flow.source_port == 0);
+}
+
+/* The fast way must say what the slow way says, or nothing. */
+static void
+try_compact_parsing(const uint8_t *frame, uint32_t length)
+{
+    struct compact_key fast, slow;
+    struct frame_fields fields;
+    struct flow_key back;
+
+    if (!compact_parse(frame, length, 5, &fast))
+        return;
+    MUST(frame_parse(frame, length, length, 5, &fields) && flow_is_compact(&fields.flow));
+    slow = flow_compact(&fields.flow);
+    MUST(memcmp(&fast, &slow, sizeof(fast)) == 0);
+    back = flow_key_reverse(&fields.flow);
+    slow = flow_compact(&back);
+    fast = compact_reverse(&fast);
+    MUST(memcmp(&fast, &slow, sizeof(fast)) == 0);
 }
 
 static void
@@ -88,6 +108,7 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     frame = malloc(length + 1); /* one byte in front: no alignment to rely on */
     memcpy(frame + 1, data + sizeof(header), length);
     try_parsing(frame + 1, length);
+    try_compact_parsing(frame + 1, length);
     try_checksums(frame + 1, length, &header);
     try_cutting(frame + 1, length, &header);
     free(frame);

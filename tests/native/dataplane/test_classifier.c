@@ -59,13 +59,13 @@ classify(struct classifier *classifier, uint8_t port, const char *hex)
 
 /* Whether the learnt way back is to be told, and what then. */
 static bool
-learn_at(struct classifier *classifier, const char *hex, uint32_t flow, uint32_t now,
-         struct classifier_news *news)
+learn_at(struct classifier *classifier, uint8_t port, const char *hex, uint32_t flow,
+         uint32_t now, struct classifier_news *news)
 {
     uint32_t length;
     uint8_t *frame = frame_read(hex, &length);
     struct rte_mbuf mbuf = {.buf_addr = frame, .data_len = (uint16_t)length, .pkt_len = length};
-    bool tell = classifier_learn_return(classifier, SERVER, &mbuf, INWARD, flow, 0, now, news);
+    bool tell = classifier_learn_return(classifier, port, &mbuf, INWARD, flow, 0, now, news);
 
     free(frame);
     return tell;
@@ -76,7 +76,7 @@ learn(struct classifier *classifier, const char *hex, uint32_t flow)
 {
     struct classifier_news news;
 
-    learn_at(classifier, hex, flow, 100, &news);
+    learn_at(classifier, SERVER, hex, flow, 100, &news);
 }
 
 static struct classifier *
@@ -109,8 +109,98 @@ check_drops(void)
     CHECK(result.chain == 0 && result.reason == ONVM_DROP_no_chain, "no rule for that port");
     result = classify(classifier, CLIENT, MACS "0800 45");
     CHECK(result.chain == 0 && result.reason == ONVM_DROP_malformed, "half a header");
-    CHECK(node.flow_misses == 2 && node.flow_hits == 0 && node.flows == 2,
-          "%lu misses, %lu hits, %lu flows", node.flow_misses, node.flow_hits, node.flows);
+    CHECK(node.flow_misses == 0 && node.flow_hits == 0 && node.flows == 0,
+          "%lu misses, %lu hits, %lu flows: no look-up was needed", node.flow_misses,
+          node.flow_hits, node.flows);
+    end(classifier);
+}
+
+/* Where nothing of a frame can change its way, it is looked at only for its hash. */
+static void
+check_needs(void)
+{
+    struct classifier *classifier = new_classifier();
+    struct ruleset *ruleset = rules_for(5);
+    enum flow_need need[ONVM_MAX_CHAINS] = {[5] = FLOW_STATE};
+    struct classifier_news news;
+    uint32_t flow;
+
+    ruleset_set_lineage(ruleset, INWARD, 6);
+    classifier_set_needs(classifier, need);
+    ruleset_free(classifier_exchange(classifier, ruleset));
+    flow = classify(classifier, CLIENT, REQUEST).flow;
+    CHECK(node.flow_misses == 1, "its flows have state");
+    need[5] = FLOW_HASH;
+    classifier_set_needs(classifier, need);
+    CHECK(classify(classifier, CLIENT, REQUEST).flow == flow, "the hash is what it was");
+    CHECK(classify(classifier, CLIENT, MACS "0800 45").reason == ONVM_DROP_malformed, "parsed");
+    need[5] = FLOW_NOTHING;
+    classifier_set_needs(classifier, need);
+    CHECK(classify(classifier, CLIENT, REQUEST).flow == 0, "no hash");
+    CHECK(classify(classifier, CLIENT, MACS "0800 45").chain == 5, "not looked at");
+    CHECK(node.flow_misses == 1 && node.flow_hits == 0, "none of that was a look-up");
+    learn_at(classifier, CLIENT, ANSWER, 77, 100, &news);
+    CHECK(classify(classifier, CLIENT, REQUEST).chain == 6, "it is a flow that returns");
+    CHECK(classify(classifier, CLIENT, NAT_REQUEST).chain == 5, "it is not");
+    end(classifier);
+}
+
+/* One rule asks for a MAC address, so flows have entries for each pair of them. */
+static void
+check_macs_in_rules(void)
+{
+    struct classifier *classifier = new_classifier();
+    json_t *plan = json_pack("{s: [{s: i, s: s}], s: i}", "rules", "chain", 3, "src_mac",
+                             "02:00:00:00:00:01", "default_chain", 4);
+    struct failure failure;
+
+    ruleset_free(classifier_exchange(classifier, ruleset_parse(plan, port_id, NULL, &failure)));
+    for (unsigned i = 0; i < 2; i++) {
+        CHECK(classify(classifier, CLIENT, REQUEST).chain == 3, "its MAC address");
+        CHECK(classify(classifier, CLIENT, "020000000002 020000000009" IPV4("0028", "0000", "06")
+                       TCP).chain == 4, "another MAC address, the same flow");
+    }
+    CHECK(node.flow_hits == 0, "each took the entry over");
+    CHECK(classify(classifier, CLIENT, "020000000002 020000000009" IPV4("0028", "0000", "06")
+                   TCP).chain == 4 && node.flow_hits == 1, "the same again is a hit");
+    json_decref(plan);
+    end(classifier);
+}
+
+/* What the common and the slow way of parsing make of packets must be one flow. */
+static void
+check_runs_and_mixtures(void)
+{
+    static const char *const frames[] = {
+        REQUEST, REQUEST, MACS "0800 45", MACS VLAN5 IPV4("0028", "0000", "06") TCP, ANSWER,
+        MACS IPV6("0014", "06") TCP, REQUEST, MACS IPV6("0014", "06") TCP, MACS "0806 0001"};
+    enum { COUNT = sizeof(frames) / sizeof(frames[0]) };
+    struct classifier *classifier = new_classifier();
+    struct classification result[COUNT];
+    struct rte_mbuf mbuf[COUNT], *burst[COUNT];
+
+    classifier_set_needs(classifier, (enum flow_need[ONVM_MAX_CHAINS]){[5] = FLOW_STATE});
+    ruleset_free(classifier_exchange(classifier, rules_for(5)));
+    for (unsigned i = 0; i < COUNT; i++) {
+        uint32_t length;
+
+        mbuf[i] = (struct rte_mbuf){.buf_addr = frame_read(frames[i], &length)};
+        mbuf[i].data_len = (uint16_t)length;
+        mbuf[i].pkt_len = length;
+        burst[i] = &mbuf[i];
+    }
+    for (unsigned turn = 0; turn < 2; turn++)
+        classifier_classify(classifier, CLIENT, burst, COUNT, 100, result);
+    for (unsigned i = 0; i < COUNT; i++) {
+        bool good = i != 2;
+
+        CHECK(result[i].chain == (good ? 5 : 0), "frame %u", i);
+        CHECK(result[i].flow == classify(classifier, CLIENT, frames[i]).flow, "frame %u", i);
+        free(mbuf[i].buf_addr);
+    }
+    CHECK(node.flows == 5, "%lu flows", node.flows);
+    CHECK(node.flow_misses == 5, "%lu misses", node.flow_misses);
+    CHECK(result[0].flow == result[4].flow, "an answer has the hash of its request");
     end(classifier);
 }
 
@@ -120,6 +210,7 @@ check_rules_and_their_change(void)
     struct classifier *classifier = new_classifier();
     struct classification first, again;
 
+    classifier_set_needs(classifier, (enum flow_need[ONVM_MAX_CHAINS]){[5] = FLOW_STATE});
     ruleset_free(classifier_exchange(classifier, rules_for(5)));
     first = classify(classifier, CLIENT, REQUEST);
     again = classify(classifier, CLIENT, REQUEST);
@@ -215,10 +306,39 @@ check_errors_teach_nothing(void)
     end(classifier);
 }
 
+/* A flow that goes on is told now and then, and its news are enough for another worker. */
+static void
+check_news_of_returns(void)
+{
+    struct classifier *classifier = new_classifier(), *other = new_classifier();
+    struct ruleset *ruleset = rules_for(5);
+    struct classifier_news news;
+    unsigned told = 0;
+
+    classifier_hash_like(other, classifier);
+    ruleset_set_lineage(ruleset, INWARD, 6);
+    ruleset_free(classifier_exchange(other, ruleset));
+    CHECK(learn_at(classifier, SERVER, REQUEST, 77, 100, &news), "a new flow is told");
+    CHECK(!learn_at(classifier, SERVER, REQUEST, 77, 100, &news), "once");
+    for (uint32_t now = 101; now < 7500; now++)
+        told += learn_at(classifier, SERVER, REQUEST, 77, now, &news);
+    CHECK(told > 1 && told < 3000, "%u times in two hours", told);
+    CHECK(classify(other, SERVER, ANSWER).chain == 0, "nobody told it");
+    classifier_hear(other, &news, 100);
+    CHECK(classify(other, SERVER, ANSWER).chain == 6, "it was told");
+    CHECK(classify(other, SERVER, ANSWER).flow == 77, "with the flow's hash");
+    end(classifier);
+    end(other);
+}
+
 int
 main(void)
 {
     check_drops();
+    check_news_of_returns();
+    check_needs();
+    check_macs_in_rules();
+    check_runs_and_mixtures();
     check_rules_and_their_change();
     check_return_traffic();
     check_return_traffic_over_changes();

@@ -68,22 +68,30 @@ check_finds_what_was_put(void)
     flow_table_free(table);
 }
 
+/* Bytes of a flow key that are zero in all keys of the family. */
+static bool
+is_unused(uint8_t family, size_t byte)
+{
+    return family == FLOW_IPV4 && byte < 32 && byte % 16 >= 4;
+}
+
 /* Every field of a key tells flows apart, and nothing else of a return entry does. */
 static void
-check_compares_whole_keys(void)
+check_compares_whole_keys(uint8_t family)
 {
-    struct flow_table *table = flow_table_new(8); /* one bucket */
+    struct flow_table *table = flow_table_new(4); /* one bucket */
     struct frame_fields fields = flow_number(1);
 
+    fields.flow.family = family;
     put(table, &fields, NOW, 7, true);
     for (size_t i = 0; i < sizeof(fields); i++) {
         struct frame_fields other = fields;
-        bool in_key = i < sizeof(other.flow);
+        bool in_key = i < sizeof(other.flow) && !is_unused(family, i);
         struct flow_target target;
 
         ((uint8_t *)&other)[i] ^= 1;
         CHECK(flow_table_find(table, &other, place_of(table, &fields), NOW, &target) == !in_key,
-              "byte %zu", i);
+              "byte %zu of family %u", i, family);
     }
     flow_table_free(table);
 }
@@ -96,33 +104,138 @@ check_rule_entries_keep_to_their_macs(void)
 
     other.source_mac[5] = 9;
     put(table, &fields, NOW, 7, false);
+    CHECK(find(table, &other, NOW) == 7, "no rule asks for MAC addresses");
+    flow_table_forget_rules(table, true);
+    put(table, &fields, NOW, 7, false);
     CHECK(find(table, &fields, NOW) == 7, "the frame that made it");
     CHECK(find(table, &other, NOW) == -1, "a rule may say otherwise of another MAC address");
     put(table, &other, NOW, 8, false);
     CHECK(find(table, &other, NOW) == 8, "it takes the entry over");
     CHECK(flow_table_count(table) == 1, "a flow has one entry");
+    put(table, &other, NOW, 9, true);
+    CHECK(find(table, &fields, NOW) == 9, "what returns may have any MAC address");
     flow_table_free(table);
+}
+
+static void
+put_flows(struct flow_table *table, uint32_t first, uint32_t count, uint32_t now, bool is_return)
+{
+    for (uint32_t i = first; i < first + count; i++) {
+        struct frame_fields fields = flow_number(i);
+
+        put(table, &fields, now, 1, is_return);
+    }
+}
+
+/* How many of the flows are known; this uses them. */
+static unsigned
+find_flows(struct flow_table *table, uint32_t first, uint32_t count, uint32_t now)
+{
+    unsigned found = 0;
+
+    for (uint32_t i = first; i < first + count; i++) {
+        struct frame_fields fields = flow_number(i);
+
+        found += find(table, &fields, now) != -1;
+    }
+    return found;
 }
 
 static void
 check_evicts_the_least_recently_used(void)
 {
-    struct flow_table *table = flow_table_new(8); /* one bucket */
-    struct frame_fields fields;
+    struct flow_table *table = flow_table_new(4); /* one bucket of eight */
 
-    for (uint32_t i = 0; i < 8; i++) {
-        fields = flow_number(i);
-        put(table, &fields, NOW + i, (uint16_t)i, false);
-    }
-    fields = flow_number(0);
-    find(table, &fields, NOW + 8); /* used again, so flow 1 is the oldest */
-    fields = flow_number(8);
-    put(table, &fields, NOW + 9, 8, false);
-    for (uint32_t i = 0; i < 9; i++) {
-        fields = flow_number(i);
-        CHECK((find(table, &fields, NOW + 9) == -1) == (i == 1), "flow %u", i);
-    }
+    for (uint32_t i = 0; i < 8; i++)
+        put_flows(table, i, 1, NOW + i, false);
+    CHECK(find_flows(table, 0, 1, NOW) == 1, "it is full");
+    put_flows(table, 8, 1, NOW + 9, false);
+    CHECK(find_flows(table, 0, 1, NOW + 9) == 0, "flow 0 was the oldest");
+    CHECK(find_flows(table, 1, 8, NOW + 9) == 8, "the others are there");
     CHECK(flow_table_count(table) == 8, "it is full");
+    flow_table_free(table);
+}
+
+/* Who gives up a place in a full bucket: seven proven entries and one more. */
+static const struct {
+    const char *name;
+    bool proven_returns, last_return, last_proven, new_return;
+    bool last_stays, new_stays;
+} evictions[] = {
+    {"a new rule entry to a rule entry", false, false, false, false, false, true},
+    {"a new rule entry to a return entry", false, false, false, true, false, true},
+    {"a new return entry to a rule entry", false, true, false, false, false, true},
+    {"a proven rule entry to a rule entry", true, false, true, false, false, true},
+    {"a proven return entry to no rule entry", true, true, true, false, true, false},
+    {"a proven return entry to a return entry", true, true, true, true, false, true},
+};
+
+static void
+check_eviction(unsigned i)
+{
+    struct flow_table *table = flow_table_new(4);
+
+    put_flows(table, 0, 7, NOW, evictions[i].proven_returns);
+    put_flows(table, 7, 1, NOW, evictions[i].last_return);
+    if (evictions[i].last_proven)
+        find_flows(table, 7, 1, NOW + 1);
+    find_flows(table, 0, 7, NOW + 2);
+    put_flows(table, 8, 1, NOW + 2, evictions[i].new_return);
+    CHECK(find_flows(table, 0, 7, NOW + 2) == 7, "%s: others stay", evictions[i].name);
+    CHECK((find_flows(table, 7, 1, NOW + 2) == 1) == evictions[i].last_stays, "%s: the old one",
+          evictions[i].name);
+    CHECK((find_flows(table, 8, 1, NOW + 2) == 1) == evictions[i].new_stays, "%s: the new one",
+          evictions[i].name);
+    flow_table_free(table);
+}
+
+/* A hundred times as many new flows as there is room for. */
+static void
+check_flood_leaves_proven_flows(bool is_return)
+{
+    enum { FLOWS = 4096, FLOOD = FLOWS * 100 };
+    struct flow_table *table = flow_table_new(FLOWS);
+    unsigned before, after;
+
+    put_flows(table, 0, FLOWS, NOW, is_return);
+    before = find_flows(table, 0, FLOWS, NOW + 1);
+    put_flows(table, FLOWS, FLOOD, NOW + 1, is_return);
+    after = find_flows(table, 0, FLOWS, NOW + 2);
+    CHECK(before > FLOWS * 98 / 100, "only %u of %u flows found room", before, FLOWS);
+    CHECK(after > before * 97 / 100, "a flood left %u of %u flows", after, before);
+    CHECK(find_flows(table, FLOWS, FLOOD, NOW + 2) > FLOWS / 2, "the rest of the table is in use");
+    flow_table_free(table);
+}
+
+/* All sorts of flows, against a list: what is found is what was put last. */
+static void
+check_against_a_list(void)
+{
+    enum { FLOWS = 2000, STEPS = 200000 };
+    struct flow_table *table = flow_table_new(FLOWS * 16);
+    static struct frame_fields flow[FLOWS];
+    static uint16_t id[FLOWS];
+    uint32_t random = 1, lost = 0;
+
+    memset(id, 0, sizeof(id));
+    for (uint32_t i = 0; i < FLOWS; i++) {
+        flow[i] = flow_number(i / 4);
+        flow[i].flow.family = i % 2 ? FLOW_IPV6 : FLOW_IPV4;
+        flow[i].flow.vlan[1] = i / 2 % 2;
+    }
+    for (uint32_t i = 0; i < STEPS; i++) {
+        uint32_t number = (random = random * 1664525 + 1013904223) >> 8;
+        struct frame_fields *fields = &flow[number % FLOWS];
+        int known = find(table, fields, NOW);
+
+        CHECK(known == -1 || known == id[number % FLOWS], "flow %u has the id %d", number % FLOWS,
+              known);
+        lost += known == -1 && id[number % FLOWS] != 0;
+        if (number % 3 == 0 || known == -1)
+            put(table, fields, NOW, id[number % FLOWS] = (uint16_t)(1 + number % 1000),
+                number % 5 == 0);
+    }
+    CHECK(lost == 0, "%u entries were lost though there is room", lost);
     flow_table_free(table);
 }
 
@@ -134,7 +247,7 @@ check_forgets_rules_but_not_returns(void)
 
     put(table, &rule, NOW, 1, false);
     put(table, &answer, NOW, 2, true);
-    flow_table_forget_rules(table);
+    flow_table_forget_rules(table, false);
     CHECK(find(table, &rule, NOW) == -1, "the rules changed");
     CHECK(find(table, &answer, NOW) == 2, "return traffic goes on as before");
     put(table, &rule, NOW, 3, false);
@@ -150,8 +263,8 @@ static const bool lasting[ONVM_MAX_CHAINS] = {[5] = true};
 static void
 expire_all(struct flow_table *table, uint32_t now)
 {
-    for (unsigned i = 0; i < 64; i++)
-        flow_table_expire(table, now, lasting);
+    for (unsigned i = 0; i < 256; i++)
+        flow_table_expire(table, now);
 }
 
 static void
@@ -180,6 +293,7 @@ check_flows_of_lasting_chains_stay_like_returns(void)
     struct flow_table *table = flow_table_new(16384);
     struct frame_fields brief = flow_number(1), lasts = flow_number(2);
 
+    flow_table_set_lasting(table, lasting);
     put(table, &brief, NOW, 4, false);
     put(table, &lasts, NOW, 5, false);
     expire_all(table, NOW + FLOW_RETURN_IDLE);
@@ -216,7 +330,7 @@ check_flows_keep_their_era(void)
 
     CHECK(put_in_era(table, 1, 15, false) == 15, "a new flow begins in the era of its time");
     CHECK(put_in_era(table, 2, 7, true) == 7, "a return entry likewise");
-    flow_table_forget_rules(table);
+    flow_table_forget_rules(table, false);
     CHECK(put_in_era(table, 1, 3, false) == 15, "made again it keeps its era");
     CHECK(era_of_flow(table, 1) == 15, "and says so");
     CHECK(put_in_era(table, 2, 4, true) == 4, "what left says in which era it was handled");
@@ -227,7 +341,7 @@ check_flows_keep_their_era(void)
 static void
 check_counts_the_flows_of_each_era(void)
 {
-    struct flow_table *table = flow_table_new(8); /* one bucket */
+    struct flow_table *table = flow_table_new(4); /* one bucket */
 
     for (uint32_t i = 0; i < 8; i++)
         put_in_era(table, i, i % 2, false);
@@ -291,9 +405,15 @@ int
 main(void)
 {
     check_finds_what_was_put();
-    check_compares_whole_keys();
+    check_compares_whole_keys(FLOW_IPV4);
+    check_compares_whole_keys(FLOW_IPV6);
     check_rule_entries_keep_to_their_macs();
     check_evicts_the_least_recently_used();
+    for (unsigned i = 0; i < sizeof(evictions) / sizeof(evictions[0]); i++)
+        check_eviction(i);
+    check_flood_leaves_proven_flows(false);
+    check_flood_leaves_proven_flows(true);
+    check_against_a_list();
     check_forgets_rules_but_not_returns();
     check_expires_idle_entries();
     check_flows_of_lasting_chains_stay_like_returns();

@@ -5,6 +5,7 @@
 #include "dataplane/classifier.h"
 #include "dataplane/rules.h"
 #include "frames.h"
+#include "random_rules.h"
 
 #define TCP4 MACS IPV4("0028", "0000", "06") TCP
 #define UDP4_VLAN5 MACS VLAN5 IPV4("001c", "0000", "11") UDP("0008")
@@ -188,9 +189,91 @@ check_refusal(const char *plan, const char *reason)
     ruleset_free(ruleset);
 }
 
+/* As rules.h says it, and nothing else: every rule is tried. */
+static uint16_t
+slow_lookup(const struct rule *rules, uint32_t count, const struct frame_fields *fields)
+{
+    const uint8_t *bytes = (const uint8_t *)fields;
+    const struct flow_key *flow = &fields->flow;
+    const struct rule *best = NULL;
+
+    for (const struct rule *rule = rules; rule < rules + count; rule++) {
+        const uint8_t *mask = (const uint8_t *)rule->mask, *value = (const uint8_t *)rule->value;
+        bool matches = flow->source_port >= rule->source_ports.low &&
+                       flow->source_port <= rule->source_ports.high &&
+                       flow->destination_port >= rule->destination_ports.low &&
+                       flow->destination_port <= rule->destination_ports.high;
+
+        for (size_t i = 0; i < sizeof(*fields); i++)
+            matches = matches && (bytes[i] & mask[i]) == value[i];
+        if (matches && (best == NULL || rule->priority > best->priority))
+            best = rule;
+    }
+    return best != NULL ? best->chain : 0;
+}
+
+static void
+check_random_rules(uint32_t count, uint32_t variety, uint64_t seed)
+{
+    struct ruleset *ruleset = random_ruleset(&seed, count, variety);
+    struct rule *rules = calloc(count + 1, sizeof(*rules));
+    uint32_t found = 0;
+
+    memcpy(rules, ruleset->rule, count * sizeof(*rules));
+    REQUIRE(rules_index(ruleset), "memory");
+    for (uint32_t i = 0; i < 300; i++) {
+        struct frame_fields fields = random_flow(&seed, variety);
+        uint16_t wanted = slow_lookup(rules, count, &fields);
+        uint16_t got = rules_lookup(ruleset, &fields), decided = ruleset->decided[fields.flow.port];
+
+        CHECK(got == wanted, "%u rules, flow %u: chain %u, not %u", count, i, got, wanted);
+        CHECK(decided == RULES_UNDECIDED || decided == wanted, "decided for chain %u", decided);
+        found += wanted != 0;
+    }
+    CHECK(count < 100 || found > 30, "only %u flows met a rule", found);
+    free(rules);
+    ruleset_free(ruleset);
+}
+
+/* What all frames of port 3, "client", do. */
+static const struct {
+    const char *plan;
+    unsigned chain;
+} decisions[] = {
+    {"{'rules': []}", 0},
+    {"{'rules': [], 'default_chain': 2}", 2},
+    {"{'rules': [{'chain': 1}], 'default_chain': 2}", 1},
+    {"{'rules': [{'chain': 1, 'port': 'client'}], 'default_chain': 2}", 1},
+    {"{'rules': [{'chain': 1, 'port': 'server'}], 'default_chain': 2}", 2},
+    {"{'rules': [{'chain': 1, 'port': 'server', 'vlan': 5}], 'default_chain': 2}", 2},
+    {"{'rules': [{'chain': 1, 'vlan': 5}], 'default_chain': 2}", RULES_UNDECIDED},
+    {"{'rules': [{'chain': 1, 'vlan': 5}, {'chain': 3, 'port': 'client', 'priority': 1}]}", 3},
+    {"{'rules': [{'chain': 1, 'vlan': 5, 'priority': 1}, {'chain': 3, 'port': 'client'}]}",
+     RULES_UNDECIDED},
+    {"{'rules': [{'chain': 1, 'dst_ports': [0, 65535]}], 'default_chain': 2}", RULES_UNDECIDED},
+};
+
+static void
+check_decision(const char *plan, unsigned expected)
+{
+    struct failure failure = {""};
+    struct ruleset *ruleset = parse(plan, &failure);
+
+    if (CHECK(ruleset != NULL, "%s: %s", plan, failure.text))
+        CHECK(ruleset->decided[3] == expected, "%s: chain %u", plan, ruleset->decided[3]);
+    ruleset_free(ruleset);
+}
+
 int
 main(void)
 {
+    static const uint32_t counts[] = {0, 1, 2, 10, 100, 1000};
+
+    for (size_t i = 0; i < sizeof(counts) / sizeof(counts[0]); i++)
+        for (uint32_t variety = 10; variety <= 10000; variety *= 10)
+            check_random_rules(counts[i], variety, i + variety);
+    for (size_t i = 0; i < sizeof(decisions) / sizeof(decisions[0]); i++)
+        check_decision(decisions[i].plan, decisions[i].chain);
     for (size_t i = 0; i < sizeof(matches) / sizeof(matches[0]); i++)
         check_match(matches[i].rule, matches[i].frame, matches[i].matches);
     for (size_t i = 0; i < sizeof(plans) / sizeof(plans[0]); i++)
