@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* From the home edges of NFs to ports, or to an end. */
+#include <rte_branch_prediction.h>
 #include <rte_prefetch.h>
 
 #include "worker.h"
@@ -15,6 +16,17 @@ egress_flush(struct worker *worker)
         struct batch *batch = &worker->batch[queue->port->id];
         if (batch->count == 0)
             continue;
+        queue->port->ops->transmit(queue, batch->frames, batch->count);
+        batch->count = 0;
+    }
+}
+
+/* Queues a frame that may leave; sends what waits when it makes a burst. */
+static inline void
+batch_add(struct port_queue *queue, struct batch *batch, struct rte_mbuf *frame)
+{
+    batch->frames[batch->count++] = frame;
+    if (batch->count == ONVM_BURST) {
         queue->port->ops->transmit(queue, batch->frames, batch->count);
         batch->count = 0;
     }
@@ -37,14 +49,10 @@ egress_frame(struct worker *worker, uint8_t id, uint16_t chain, struct rte_mbuf 
     }
     ONVM_COUNT(out->packets, 1);
     ONVM_COUNT(out->bytes, frame->pkt_len);
-    batch->frames[batch->count++] = frame;
-    if (batch->count == ONVM_BURST) {
-        queue->port->ops->transmit(queue, batch->frames, batch->count);
-        batch->count = 0;
-    }
+    batch_add(queue, batch, frame);
 }
 
-static bool
+static inline bool
 within_buffer(const struct worker *worker, const struct onvm_descriptor *descriptor)
 {
     return descriptor->length >= SHORTEST_FRAME &&
@@ -52,7 +60,7 @@ within_buffer(const struct worker *worker, const struct onvm_descriptor *descrip
 }
 
 /* Makes the mbuf say what the descriptor says; a device's notes of its reception are void. */
-static void
+static inline void
 describe_frame(struct rte_mbuf *frame, const struct onvm_descriptor *descriptor, uint32_t length)
 {
     frame->data_off = descriptor->offset;
@@ -242,14 +250,87 @@ receive_runs(struct worker *worker, struct inlet *inlet, uint32_t count)
     return done;
 }
 
+/* Where packets in a row leave their chain, counted together. */
+struct way_out {
+    uint16_t chain;
+    uint32_t longest; /* bytes of a frame that may leave at once; 0: none may */
+    struct port_queue *queue;
+    struct batch *batch;
+    uint32_t packets;
+    uint64_t bytes;
+};
+
+static void
+way_out_close(struct worker *worker, struct way_out *way)
+{
+    struct onvm_flow_count *out = &worker->counters->chain[way->chain].out;
+
+    ONVM_COUNT(out->packets, way->packets);
+    ONVM_COUNT(out->bytes, way->bytes);
+    worker->path[way->chain].in_flight -= way->packets;
+    way->packets = 0;
+    way->bytes = 0;
+}
+
+/* Where a frame is wrapped for a link, or its way back is to be learnt, none leaves at once. */
+static void
+way_out_open(struct worker *worker, struct way_out *way, uint16_t chain)
+{
+    const struct path *path = &worker->path[chain];
+    struct port_queue *queue = worker->queue[path->egress];
+
+    if (way->packets > 0)
+        way_out_close(worker, way);
+    *way = (struct way_out){
+        .chain = chain,
+        .longest = queue == NULL || path->exits || path->return_lineage != 0
+                       ? 0
+                       : queue->port->mtu + L2_HEADER,
+        .queue = queue,
+        .batch = &worker->batch[path->egress],
+    };
+}
+
+/*
+ * What nearly every packet does: it comes home, leaves its chain by the chain's egress
+ * and is queued.  False: nothing was done, it needs to be looked at more closely.
+ */
+static inline bool
+leave_at_once(struct worker *worker, struct way_out *way, const struct onvm_descriptor *descriptor)
+{
+    enum onvm_drop_reason reason;
+    struct ledger_entry *entry = ledger_find(&worker->ledger, descriptor->buffer, &reason);
+    struct rte_mbuf *frame;
+
+    if (unlikely(entry == NULL || !within_buffer(worker, descriptor) ||
+                 (descriptor->flags & ONVM_FLAG_VERDICT) != ONVM_VERDICT_NEXT))
+        return false;
+    if (unlikely(entry->chain != way->chain))
+        way_out_open(worker, way, entry->chain);
+    if (descriptor->length > way->longest)
+        return false;
+    ledger_accept(&worker->ledger, entry);
+    frame = worker->region->mbuf[onvm_buffer_index(descriptor->buffer)];
+    describe_frame(frame, descriptor, descriptor->length);
+    way->packets++;
+    way->bytes += descriptor->length;
+    batch_add(way->queue, way->batch, frame);
+    return true;
+}
+
 static uint32_t
 receive_all(struct worker *worker, uint16_t nf, const struct onvm_descriptor *descriptors,
             uint32_t count, uint8_t flags)
 {
+    struct way_out way = {0};
+
     if (flags & ONVM_FLAG_SAMPLED)
         latency_record(&worker->latency, worker->region, &worker->ledger, descriptors, count);
     for (uint32_t i = 0; i < count; i++)
-        receive_descriptor(worker, nf, &descriptors[i]);
+        if (!leave_at_once(worker, &way, &descriptors[i]))
+            receive_descriptor(worker, nf, &descriptors[i]);
+    if (way.packets > 0)
+        way_out_close(worker, &way);
     return count;
 }
 

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "flow_table.h"
+#include "ways.h"
 #include "wiring.h"
 
 void
@@ -72,11 +73,18 @@ eras_refresh(struct node *node)
     balance_settle(&node->balance, use);
 }
 
+/* Whether what its packets meet behind its last hop depends on their flows. */
+static bool
+leaves_by_flow(const struct chain *chain)
+{
+    return chain->exits || chain->reverse_id != 0 || chain->returns[0] != '\0';
+}
+
 static enum flow_need
 need_of(struct node *node, const struct chain *chain)
 {
     struct candidate instance[ONVM_MAX_NFS];
-    enum flow_need need = chain->reverse_id != 0 ? FLOW_HASH : FLOW_NOTHING;
+    enum flow_need need = leaves_by_flow(chain) ? FLOW_HASH : FLOW_NOTHING;
 
     for (uint16_t service = 0; service < ONVM_MAX_SERVICES; service++) {
         if (!is_named(node, service) || !wiring_passes(node, chain, service))
@@ -89,11 +97,24 @@ need_of(struct node *node, const struct chain *chain)
     return need;
 }
 
+/* A spread chooses lanes by flow, and needs for each what the lane needs. */
+static enum flow_need
+need_of_spread(const struct spread *spread, const enum flow_need *need)
+{
+    for (unsigned i = 0; i < spread->lanes + spread->backups; i++)
+        if (need[spread->lane[i]] == FLOW_STATE)
+            return FLOW_STATE;
+    return FLOW_HASH;
+}
+
 static void
 find_needs(struct node *node, enum flow_need *need)
 {
     for (unsigned id = 0; id < ONVM_MAX_CHAINS; id++)
         need[id] = node->chain[id] != NULL ? need_of(node, node->chain[id]) : FLOW_HASH;
+    for (unsigned id = 0; id < ONVM_MAX_CHAINS; id++)
+        if (node->spread[id] != NULL)
+            need[id] = need_of_spread(node->spread[id], need);
 }
 
 /* The words of one call to a worker. */

@@ -50,9 +50,9 @@ touch(struct worker *worker, uint16_t nf, uint32_t want)
     return outlet;
 }
 
-static void
-hand_out(struct worker *worker, struct outlet *outlet, const struct port *port,
-         struct rte_mbuf *frame, const struct classification *result, uint8_t flags)
+static inline void
+hand_out(struct worker *worker, struct onvm_producer *producer, const struct port *port,
+         const struct rte_mbuf *frame, const struct classification *result, uint8_t flags)
 {
     uint32_t index = region_index(worker->region, frame);
     struct onvm_descriptor descriptor = {
@@ -64,8 +64,7 @@ hand_out(struct worker *worker, struct outlet *outlet, const struct port *port,
         .flags = (uint8_t)(onvm_era_flags(result->era) | flags),
     };
 
-    onvm_producer_put(&outlet->producer, &descriptor);
-    worker->path[result->chain].in_flight++;
+    onvm_producer_put(producer, &descriptor);
 }
 
 static inline uint16_t
@@ -78,7 +77,7 @@ entrance(const struct worker *worker, uint16_t service, const struct classificat
 
 /* Takes the frame's buffers apart: each comes home, or is taken back, by itself. */
 static void
-hand_out_run(struct worker *worker, struct outlet *outlet, const struct port *port,
+hand_out_run(struct worker *worker, struct onvm_producer *producer, const struct port *port,
              struct rte_mbuf *frame, const struct classification *result, uint8_t flags)
 {
     struct rte_mbuf *next;
@@ -87,7 +86,7 @@ hand_out_run(struct worker *worker, struct outlet *outlet, const struct port *po
         next = segment->next;
         segment->next = NULL;
         segment->nb_segs = 1;
-        hand_out(worker, outlet, port, segment, result,
+        hand_out(worker, producer, port, segment, result,
                  next != NULL ? flags | ONVM_FLAG_SEGMENT : flags);
         flags = 0; /* only the first is a sample */
         if (segment != frame)
@@ -123,10 +122,65 @@ enter_chain(struct worker *worker, const struct port *port, struct rte_mbuf *fra
         return;
     }
     outlet->room -= frame->nb_segs;
+    worker->path[result->chain].in_flight += frame->nb_segs;
     if (unlikely(frame->nb_segs > 1))
-        hand_out_run(worker, outlet, port, frame, result, flags);
+        hand_out_run(worker, &outlet->producer, port, frame, result, flags);
     else
-        hand_out(worker, outlet, port, frame, result, flags);
+        hand_out(worker, &outlet->producer, port, frame, result, flags);
+}
+
+static inline uint8_t
+sample_flag(uint32_t sampled, unsigned i)
+{
+    return sampled >> i & 1 ? ONVM_FLAG_SAMPLED : 0;
+}
+
+/* The NF that all frames of a burst enter their one chain by; WORKER_NO_NF: it is not so. */
+static inline uint16_t
+common_entrance(const struct worker *worker, struct rte_mbuf **frames,
+                const struct classification *results, unsigned count)
+{
+    uint16_t chain = results[0].chain, service = worker->path[chain].service;
+    uint16_t nf = entrance(worker, service, &results[0]), differs = 0;
+
+    for (unsigned i = 0; i < count; i++)
+        differs |= (uint16_t)((results[i].chain ^ chain) | (frames[i]->nb_segs ^ 1) |
+                              (entrance(worker, service, &results[i]) ^ nf));
+    return differs == 0 ? nf : WORKER_NO_NF;
+}
+
+/*
+ * The whole burst at once, where it goes one way and meets no obstacle: one check and
+ * one count for all.  False: nothing was done.
+ */
+static bool
+enter_together(struct worker *worker, const struct port *port, struct rte_mbuf **frames,
+               const struct classification *results, uint16_t count, uint32_t sampled)
+{
+    struct path *path = &worker->path[results[0].chain];
+    struct tally tally = {.chain = results[0].chain, .packets = count};
+    struct onvm_producer producer;
+    struct outlet *outlet;
+    uint16_t nf;
+
+    if (results[0].chain == 0 || path->hops == 0 || path->detour != 0 ||
+        path->in_flight + count > worker->chain_limit)
+        return false;
+    nf = common_entrance(worker, frames, results, count);
+    if (nf == WORKER_NO_NF)
+        return false;
+    outlet = touch(worker, nf, ONVM_BURST * port->segments);
+    if (outlet->room < count)
+        return false;
+    producer = outlet->producer;
+    for (unsigned i = 0; i < count; i++) {
+        hand_out(worker, &producer, port, frames[i], &results[i], sample_flag(sampled, i));
+        tally.bytes += frames[i]->data_len;
+    }
+    outlet->producer = producer;
+    path->in_flight += count;
+    tally_close(worker, &tally);
+    return true;
 }
 
 /* The chain whose way is open now: the packet's own or a lane; 0: none. */
@@ -155,6 +209,19 @@ enter(struct worker *worker, const struct port *port, struct rte_mbuf *frame,
     result->chain = chain;
     tally_add(worker, tally, chain, frame->pkt_len);
     enter_chain(worker, port, frame, result, flags);
+}
+
+static void
+enter_one_by_one(struct worker *worker, const struct port *port, struct rte_mbuf **frames,
+                 struct classification *results, uint16_t count, uint32_t sampled,
+                 struct tally *tally)
+{
+    for (uint16_t i = 0; i < count; i++) {
+        if (results[i].chain == 0)
+            worker_drop(worker, 0, frames[i], results[i].reason);
+        else
+            enter(worker, port, frames[i], &results[i], sample_flag(sampled, i), tally);
+    }
 }
 
 /* Enters what other nodes sent; returns how many frames are left, which lie in front. */
@@ -215,14 +282,8 @@ ingress_queue(struct worker *worker, struct port_queue *queue)
         count = enter_wrapped(worker, port, frames, received, &tally);
     sampled = latency_sample(&worker->latency, frames, count);
     classifier_classify(worker->classifier, port->id, frames, count, worker->now / 1000, results);
-    for (unsigned i = 0; i < count; i++) {
-        if (results[i].chain == 0) {
-            worker_drop(worker, 0, frames[i], results[i].reason);
-            continue;
-        }
-        enter(worker, port, frames[i], &results[i], sampled >> i & 1 ? ONVM_FLAG_SAMPLED : 0,
-              &tally);
-    }
+    if (count == 0 || !enter_together(worker, port, frames, results, count, sampled))
+        enter_one_by_one(worker, port, frames, results, count, sampled, &tally);
     tally_close(worker, &tally);
     publish_touched(worker);
     return received;

@@ -83,11 +83,11 @@ ledger_mark_later(struct ledger *ledger, uint32_t index)
 }
 
 /*
- * Takes a buffer back that a descriptor names.  Returns its entry, or NULL with
+ * The entry of a buffer that a descriptor names and that may come home, or NULL with
  * the reason for which the descriptor is refused.
  */
-static inline const struct ledger_entry *
-ledger_take_back(struct ledger *ledger, uint32_t buffer, enum onvm_drop_reason *reason)
+static inline struct ledger_entry *
+ledger_find(const struct ledger *ledger, uint32_t buffer, enum onvm_drop_reason *reason)
 {
     uint32_t place = onvm_buffer_index(buffer) - ledger->first;
     struct ledger_entry *entry;
@@ -105,8 +105,28 @@ ledger_take_back(struct ledger *ledger, uint32_t buffer, enum onvm_drop_reason *
         *reason = ONVM_DROP_bad_generation;
         return NULL;
     }
+    return entry;
+}
+
+/* Takes back what ledger_find found. */
+static inline void
+ledger_accept(struct ledger *ledger, struct ledger_entry *entry)
+{
     entry->out = LEDGER_HOME;
     ledger->out--;
+}
+
+/*
+ * Takes a buffer back that a descriptor names.  Returns its entry, or NULL with
+ * the reason for which the descriptor is refused.
+ */
+static inline const struct ledger_entry *
+ledger_take_back(struct ledger *ledger, uint32_t buffer, enum onvm_drop_reason *reason)
+{
+    struct ledger_entry *entry = ledger_find(ledger, buffer, reason);
+
+    if (entry != NULL)
+        ledger_accept(ledger, entry);
     return entry;
 }
 
