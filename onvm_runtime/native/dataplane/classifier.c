@@ -431,21 +431,21 @@ classifier_join(struct classifier *classifier, uint8_t port, const struct rte_mb
                 bool has_flow, uint32_t now, struct classification *result)
 {
     struct flow_target wanted = {.id = result->chain, .era = classifier->era}, known;
-    struct lookup lookup;
+    struct frame_fields fields;
+    struct flow_hash hash;
 
     if (!frame_parse(rte_pktmbuf_mtod(frame, const uint8_t *), rte_pktmbuf_data_len(frame),
-                     rte_pktmbuf_pkt_len(frame), port, &lookup.fields))
+                     rte_pktmbuf_pkt_len(frame), port, &fields))
         return false;
-    lookup.hash = flow_table_hash(classifier->flows, &lookup.fields.flow);
+    hash = flow_table_hash(classifier->flows, &fields.flow);
     if (!has_flow)
-        result->flow = lookup.hash.flow;
+        result->flow = hash.flow;
     wanted.flow = result->flow;
-    if (flow_table_find(classifier->flows, &lookup.fields, lookup.hash.place, now, &known) &&
+    if (flow_table_find(classifier->flows, &fields, hash.place, now, &known) &&
         !known.is_return && known.id == wanted.id)
         result->era = known.era;
     else
-        result->era = flow_table_put(classifier->flows, &lookup.fields, lookup.hash.place, now,
-                                     wanted);
+        result->era = flow_table_put(classifier->flows, &fields, hash.place, now, wanted);
     return true;
 }
 

@@ -79,6 +79,7 @@ open_classifier(struct bench *bench)
 
     bench->classifier = classifier_new(TABLE, &node, &failure);
     REQUIRE(bench->classifier != NULL, "%s", failure.text);
+    classifier_set_needs(bench->classifier, (enum flow_need[ONVM_MAX_CHAINS]){[1] = FLOW_STATE});
     ruleset_free(classifier_exchange(bench->classifier,
                                      ruleset_parse(plan, port_id, NULL, &failure)));
     json_decref(plan);

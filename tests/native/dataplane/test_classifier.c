@@ -282,13 +282,13 @@ check_news(void)
     classifier_exchange(there, ruleset);
     CHECK(classify(here, CLIENT, REQUEST).flow == classify(there, CLIENT, REQUEST).flow,
           "all workers hash alike");
-    CHECK(learn_at(here, NAT_REQUEST, 77, 100, &news), "what is new is told");
+    CHECK(learn_at(here, SERVER, NAT_REQUEST, 77, 100, &news), "what is new is told");
     classifier_hear(there, &news, 100);
     back = classify(there, SERVER, NAT_ANSWER);
     CHECK(back.chain == 6 && back.flow == 77, "chain %u, flow %u", back.chain, back.flow);
-    CHECK(!learn_at(here, NAT_REQUEST, 77, 100, &news), "what is known is not told again");
-    CHECK(learn_at(here, NAT_REQUEST, 77, 116, &news), "but after a while it is");
-    CHECK(learn_at(here, NAT_REQUEST, 78, 116, &news), "and when it has changed");
+    CHECK(!learn_at(here, SERVER, NAT_REQUEST, 77, 100, &news), "what is known is not told again");
+    CHECK(learn_at(here, SERVER, NAT_REQUEST, 77, 116, &news), "but after a while it is");
+    CHECK(learn_at(here, SERVER, NAT_REQUEST, 78, 116, &news), "and when it has changed");
     classifier_exchange(there, NULL);
     end(there);
     end(here);
@@ -306,36 +306,10 @@ check_errors_teach_nothing(void)
     end(classifier);
 }
 
-/* A flow that goes on is told now and then, and its news are enough for another worker. */
-static void
-check_news_of_returns(void)
-{
-    struct classifier *classifier = new_classifier(), *other = new_classifier();
-    struct ruleset *ruleset = rules_for(5);
-    struct classifier_news news;
-    unsigned told = 0;
-
-    classifier_hash_like(other, classifier);
-    ruleset_set_lineage(ruleset, INWARD, 6);
-    ruleset_free(classifier_exchange(other, ruleset));
-    CHECK(learn_at(classifier, SERVER, REQUEST, 77, 100, &news), "a new flow is told");
-    CHECK(!learn_at(classifier, SERVER, REQUEST, 77, 100, &news), "once");
-    for (uint32_t now = 101; now < 7500; now++)
-        told += learn_at(classifier, SERVER, REQUEST, 77, now, &news);
-    CHECK(told > 1 && told < 3000, "%u times in two hours", told);
-    CHECK(classify(other, SERVER, ANSWER).chain == 0, "nobody told it");
-    classifier_hear(other, &news, 100);
-    CHECK(classify(other, SERVER, ANSWER).chain == 6, "it was told");
-    CHECK(classify(other, SERVER, ANSWER).flow == 77, "with the flow's hash");
-    end(classifier);
-    end(other);
-}
-
 int
 main(void)
 {
     check_drops();
-    check_news_of_returns();
     check_needs();
     check_macs_in_rules();
     check_runs_and_mixtures();
