@@ -24,6 +24,7 @@ struct classifier {
 /* A frame of the burst between its parsing and its look-up. */
 struct compact_lookup {
     struct compact_key key;
+    struct compact_entry *home;
     struct flow_hash hash;
     uint16_t place; /* in the burst */
 };
@@ -157,39 +158,44 @@ continues_flow(const struct compact_lookup *lookup, uint16_t number)
     return number > 0 && same_flow(&lookup[number].key, &lookup[number - 1].key);
 }
 
+/* Its key is there already. */
 static inline void
-add_compact(const struct classifier *classifier, struct sorted_burst *burst, uint16_t place)
+add_compact(const struct classifier *classifier, struct sorted_burst *burst, uint16_t number,
+            uint16_t place)
 {
-    struct compact_lookup *lookup = &burst->compact[burst->compacts];
+    struct compact_lookup *lookup = &burst->compact[number];
 
     lookup->place = place;
-    if (continues_flow(burst->compact, burst->compacts++)) {
+    if (continues_flow(burst->compact, number)) {
+        lookup->home = lookup[-1].home;
         lookup->hash = lookup[-1].hash;
         return;
     }
     lookup->hash = flow_hash_compact(classifier->flows, &lookup->key);
-    flow_prefetch_compact(classifier->flows, lookup->hash.place);
+    lookup->home = flow_home_compact(classifier->flows, lookup->hash.place);
+    __builtin_prefetch(lookup->home);
 }
 
-/* Any frame, the slow way. */
-static void
-add_parsed(const struct classifier *classifier, struct sorted_burst *burst, uint16_t place,
-           const struct rte_mbuf *frame, uint8_t port)
+/* Any frame, the slow way; returns whether it became the compact look-up `number`. */
+static bool
+add_parsed(const struct classifier *classifier, struct sorted_burst *burst, uint16_t number,
+           uint16_t place, const struct rte_mbuf *frame, uint8_t port)
 {
     struct wide_lookup *lookup = &burst->wide[burst->wides];
 
     if (!frame_parse(rte_pktmbuf_mtod(frame, const uint8_t *), rte_pktmbuf_data_len(frame),
                      rte_pktmbuf_pkt_len(frame), port, &lookup->fields))
-        return;
+        return false;
     if (flow_is_compact(&lookup->fields.flow) && !classifier->flows->by_macs) {
-        burst->compact[burst->compacts].key = flow_compact(&lookup->fields.flow);
-        add_compact(classifier, burst, place);
-        return;
+        burst->compact[number].key = flow_compact(&lookup->fields.flow);
+        add_compact(classifier, burst, number, place);
+        return true;
     }
     lookup->place = place;
     lookup->hash = flow_table_hash(classifier->flows, &lookup->fields.flow);
     flow_table_prefetch(classifier->flows, lookup->hash.place);
     burst->wides++;
+    return false;
 }
 
 static void
@@ -197,17 +203,19 @@ parse_burst(const struct classifier *classifier, uint8_t port, struct rte_mbuf *
             uint16_t count, struct sorted_burst *burst)
 {
     bool by_macs = classifier->flows->by_macs;
+    uint16_t compacts = 0;
 
-    burst->compacts = burst->wides = 0;
+    burst->wides = 0;
     for (uint16_t i = 0; i < count; i++) {
         if (likely(!by_macs &&
                    compact_parse(rte_pktmbuf_mtod(frames[i], const uint8_t *),
                                  rte_pktmbuf_data_len(frames[i]), port,
-                                 &burst->compact[burst->compacts].key)))
-            add_compact(classifier, burst, i);
+                                 &burst->compact[compacts].key)))
+            add_compact(classifier, burst, compacts++, i);
         else
-            add_parsed(classifier, burst, i, frames[i], port);
+            compacts += add_parsed(classifier, burst, compacts, i, frames[i], port);
     }
+    burst->compacts = compacts;
 }
 
 /* Parses it once more: to keep all fields of all frames would cost those that are known. */
@@ -238,8 +246,8 @@ look_up_compacts(struct classifier *classifier, const struct sorted_burst *burst
         if (continues_flow(burst->compact, i)) {
             *result = results[lookup[-1].place];
             known++;
-        } else if (likely(flow_find_compact(classifier->flows, &lookup->key, lookup->hash.place,
-                                            now, &target) &&
+        } else if (likely(flow_find_compact(classifier->flows, &lookup->key, lookup->home, now,
+                                            &target) &&
                           follow_entry(classifier, target, result))) {
             known++;
         } else {
@@ -372,7 +380,8 @@ knows_return(struct classifier *classifier, uint8_t port, const struct rte_mbuf 
         return false;
     key = compact_reverse(&key);
     *place = flow_hash_compact(classifier->flows, &key).place;
-    return flow_find_compact(classifier->flows, &key, *place, now, known) &&
+    return flow_find_compact(classifier->flows, &key, flow_home_compact(classifier->flows, *place),
+                             now, known) &&
            same_return(known, wanted);
 }
 

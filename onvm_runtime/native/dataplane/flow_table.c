@@ -226,7 +226,7 @@ flow_table_find(struct flow_table *table, const struct frame_fields *fields, uin
 
     if (flow_is_compact(&fields->flow)) {
         key = flow_compact(&fields->flow);
-        if (flow_find_compact(table, &key, place, now, target))
+        if (flow_find_compact(table, &key, flow_home_compact(table, place), now, target))
             return true;
         if (!table->by_macs)
             return false;
@@ -392,11 +392,12 @@ static uint8_t
 put_compact(struct flow_table *table, const struct compact_key *key, uint32_t place, uint32_t now,
             struct flow_target target)
 {
-    struct flow_note *own = flow_note_compact(table, key, place);
+    struct compact_entry *home = flow_home_compact(table, place);
+    struct flow_note *own = flow_note_compact(home, key);
     struct flow_note note = new_note(table, target, now, own);
     struct compact_entry *entry =
         own != NULL ? owner_of(own, struct compact_entry, note)
-                    : victim_compact(table, flow_home_compact(table, place), now, &target);
+                    : victim_compact(table, home, now, &target);
 
     if (entry != NULL) {
         vacate_compact(table, entry);
@@ -430,7 +431,7 @@ static void
 forget_compact(struct flow_table *table, const struct compact_key *key, uint32_t place,
                struct flow_target *target)
 {
-    struct flow_note *note = flow_note_compact(table, key, place);
+    struct flow_note *note = flow_note_compact(flow_home_compact(table, place), key);
 
     if (note == NULL)
         return;

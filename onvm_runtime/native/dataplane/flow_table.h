@@ -225,12 +225,6 @@ flow_home_compact(const struct flow_table *table, uint32_t place)
     return (struct compact_entry *)table->compact.entries + flow_home(&table->compact, place);
 }
 
-static inline void
-flow_prefetch_compact(const struct flow_table *table, uint32_t place)
-{
-    __builtin_prefetch(flow_home_compact(table, place));
-}
-
 /* 0: it holds the key. */
 static inline uint64_t
 compact_difference(const struct compact_entry *entry, const struct compact_key *key)
@@ -242,9 +236,8 @@ compact_difference(const struct compact_entry *entry, const struct compact_key *
 struct flow_note *flow_search_compact(struct compact_entry *home, const struct compact_key *key);
 
 static inline struct flow_note *
-flow_note_compact(const struct flow_table *table, const struct compact_key *key, uint32_t place)
+flow_note_compact(struct compact_entry *home, const struct compact_key *key)
 {
-    struct compact_entry *home = flow_home_compact(table, place);
     struct compact_entry *beside = (struct compact_entry *)((uintptr_t)home ^ sizeof(*home));
     bool at_home = compact_difference(home, key) == 0;
 
@@ -280,12 +273,15 @@ flow_read_note(const struct flow_table *table, struct flow_note *note, uint32_t 
     return true;
 }
 
-/* As flow_table_find, of a compact key; where rules ask for MACs it finds return entries only. */
+/*
+ * As flow_table_find, of a compact key with this home; where rules ask for MACs it finds
+ * return entries only.
+ */
 static inline bool
-flow_find_compact(const struct flow_table *table, const struct compact_key *key, uint32_t place,
-                  uint32_t now, struct flow_target *target)
+flow_find_compact(const struct flow_table *table, const struct compact_key *key,
+                  struct compact_entry *home, uint32_t now, struct flow_target *target)
 {
-    struct flow_note *note = flow_note_compact(table, key, place);
+    struct flow_note *note = flow_note_compact(home, key);
 
     return note != NULL && flow_read_note(table, note, now, target);
 }
