@@ -140,7 +140,7 @@ static inline uint16_t
 common_entrance(const struct worker *worker, struct rte_mbuf **frames,
                 const struct classification *results, unsigned count)
 {
-    uint16_t chain = results[0].chain, service = worker->path[chain].service;
+    uint16_t chain = results[0].chain, service = worker->path[chain].service[0];
     uint16_t nf = entrance(worker, service, &results[0]), differs = 0;
 
     for (unsigned i = 0; i < count; i++)
@@ -163,8 +163,8 @@ enter_together(struct worker *worker, const struct port *port, struct rte_mbuf *
     struct outlet *outlet;
     uint16_t nf;
 
-    if (results[0].chain == 0 || path->hops == 0 || path->detour != 0 ||
-        path->in_flight + count > worker->chain_limit)
+    if (results[0].chain == 0 || path->hops == 0 || path->detour != 0 || path->shedding ||
+        path->in_flight + count > path->limit)
         return false;
     nf = common_entrance(worker, frames, results, count);
     if (nf == WORKER_NO_NF)
