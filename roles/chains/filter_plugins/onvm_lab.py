@@ -66,7 +66,7 @@ def _names(chains):
 def content(text):
     """Return the content of a chains file; raise on what is no YAML."""
     problems = Problems(SOURCE)
-    root = parse(text, problems) if text.strip() else None
+    root = parse(plain(text), problems) if text.strip() else None
     if problems.found:
         raise AnsibleFilterError("\n".join(map(str, problems.found)))
     return {"services": {}, "chains": [], **(root.plain() if root else {})}

@@ -4,17 +4,14 @@
 from __future__ import annotations
 
 import os
-import shutil
-import tempfile
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from pathlib import Path
 
 import pytest
 
 from tests.dataplane.lab.nodes import LINKS, LabOfNodes
-from tests.dataplane.manager.wire import PACE, Namespace, Traffic
+from tests.dataplane.manager.wire import PACE, Traffic
 from tests.dataplane.plane import eventually
 
 SERVICES = """
@@ -35,29 +32,6 @@ BACKED = (
 
 def described(chains: str, kind: str = "nsh") -> str:
     return LINKS[kind] + SERVICES + chains
-
-
-@pytest.fixture
-def directory() -> Iterator[Path]:
-    """A directory that NFs of another user can reach, unlike pytest's own."""
-    path = Path(tempfile.mkdtemp(prefix="onvm-lab-"))
-    path.chmod(0o755)
-    yield path
-    shutil.rmtree(path)
-
-
-@pytest.fixture
-def lab(directory: Path) -> Iterator[LabOfNodes]:
-    namespace = Namespace(f"onvm-lab-{os.getpid()}")
-    try:
-        made = LabOfNodes(directory, namespace)
-        try:
-            made.start()
-            yield made
-        finally:
-            made.close()
-    finally:
-        namespace.close()
 
 
 @contextmanager

@@ -1,0 +1,39 @@
+# SPDX-License-Identifier: BSD-3-Clause
+"""A lab for each test."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.dataplane.lab.nodes import LabOfNodes
+from tests.dataplane.manager.wire import Namespace
+
+
+@pytest.fixture
+def directory() -> Iterator[Path]:
+    """A directory that NFs of another user can reach, unlike pytest's own."""
+    path = Path(tempfile.mkdtemp(prefix="onvm-lab-"))
+    path.chmod(0o755)
+    yield path
+    shutil.rmtree(path)
+
+
+@pytest.fixture
+def lab(directory: Path) -> Iterator[LabOfNodes]:
+    """Three nodes whose managers and data planes run; it ends with the test."""
+    namespace = Namespace(f"onvm-lab-{os.getpid()}")
+    try:
+        made = LabOfNodes(directory, namespace)
+        try:
+            made.start()
+            yield made
+        finally:
+            made.close()
+    finally:
+        namespace.close()

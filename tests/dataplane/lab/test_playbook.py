@@ -1,0 +1,130 @@
+# SPDX-License-Identifier: BSD-3-Clause
+"""playbooks/chains.yml over three nodes: all of them change, or none."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from onvm_runtime.chains.document import Problems, parse
+from tests.dataplane.lab.nodes import LINKS, PORTS, LabOfNodes
+
+ROOT = Path(__file__).resolve().parents[3]
+ENDS = {
+    "ingress": {"node": "a", "port": "client"},
+    "egress": {"node": "c", "port": "server"},
+}
+
+
+class Rollout:
+    """The playbook, and an inventory in which the nodes are this host three times."""
+
+    def __init__(self, lab: LabOfNodes, directory: Path) -> None:
+        self.lab = lab
+        self._inventory = directory / "hosts.yml"
+        links = parse(LINKS["nsh"], Problems("links"))
+        assert links is not None
+        self._links = links.plain()["links"]
+        self.describe(["near", "middle", "far"])
+
+    def describe(self, path: list[str], nf: str = "forward") -> None:
+        """Writes the inventory with one chain."""
+        services = {"near": ("a", "forward"), "middle": ("b", "forward"), "far": ("c", nf)}
+        nodes = {
+            "vars": {
+                "ansible_connection": "local",
+                "ansible_become": False,
+                "ansible_python_interpreter": sys.executable,
+                "onvm_chains_lab_links": self._links,
+                "onvm_chains_lab_services": {
+                    name: {"nf": kind, "on": node}
+                    for name, (node, kind) in services.items()
+                    if name in path
+                },
+                "onvm_chains_lab_chains": [
+                    {"name": "web", **ENDS, "path": path, "bidirectional": True}
+                ],
+            },
+            "hosts": {name: self._host(name) for name in PORTS},
+        }
+        self._inventory.write_text(yaml.safe_dump({"all": {"children": {"nodes": nodes}}}))
+
+    def _host(self, name: str) -> dict[str, Any]:
+        node = self.lab.nodes[name]
+        return {
+            "onvm_chains_socket": str(node.run / "manager.sock"),
+            "onvm_chains_file": str(node.directory / "chains.yml"),
+            "onvm_runtime_ports": [{"name": port} for port in PORTS[name]],
+        }
+
+    def run(self, *arguments: str) -> subprocess.CompletedProcess[str]:
+        """Runs playbooks/chains.yml."""
+        program = Path(sys.executable).parent / "ansible-playbook"
+        command = [program, "-i", self._inventory, "playbooks/chains.yml", *arguments]
+        return subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+
+    def texts(self) -> dict[str, str]:
+        """What is in force on every node."""
+        return {name: node.get("/v1/spec")["text"] for name, node in self.lab.nodes.items()}
+
+
+@pytest.fixture
+def rollout(lab: LabOfNodes, tmp_path: Path) -> Rollout:
+    return Rollout(lab, tmp_path)
+
+
+def test_all_nodes_change_and_a_second_run_changes_nothing(rollout: Rollout) -> None:
+    first = rollout.run()
+    assert first.returncode == 0, first.stdout + first.stderr
+    assert all("web" in text for text in rollout.texts().values())
+    rollout.lab.until_up()
+    checked = rollout.run("--check", "--diff")
+    again = rollout.run()
+    for done in (checked, again):
+        assert done.returncode == 0, done.stdout + done.stderr
+        assert done.stdout.count("changed=0") == len(PORTS), done.stdout
+
+
+def test_where_one_node_fails_all_go_back_and_the_result_says_which(rollout: Rollout) -> None:
+    assert rollout.run().returncode == 0
+    before = rollout.texts()
+    (rollout.lab.nodes["c"].directory / "catalogue/flow_monitor/flow_monitor").write_text("no NF")
+    rollout.describe(["near", "far", "middle"], nf="flow_monitor")
+    failed = rollout.run()
+    assert failed.returncode != 0
+    assert "is forward in the running service" in failed.stdout, "c is asked before a changes"
+    assert rollout.texts() == before
+
+    rollout.lab.nodes["c"].apply("{services: {}, chains: []}")
+    failed = rollout.run()
+    assert failed.returncode != 0
+    assert "c: NF far-1" in failed.stdout, failed.stdout
+    assert "All nodes are as they were" in failed.stdout
+    assert {name: text for name, text in rollout.texts().items() if name != "c"} == {
+        name: text for name, text in before.items() if name != "c"
+    }
+
+
+def test_two_rollouts_at_once_are_one_too_many(rollout: Rollout) -> None:
+    lease = {"holder": "somebody else", "seconds": 60}
+    assert rollout.lab.nodes["b"].http.put("/v1/lease", json=lease).is_success
+    refused = rollout.run()
+    assert refused.returncode != 0
+    assert "somebody else" in refused.stdout
+    assert set(rollout.texts().values()) == {""}
+    rollout.lab.nodes["b"].http.delete("/v1/lease/somebody%20else")
+    assert rollout.run().returncode == 0
+
+
+def test_a_node_that_does_not_answer_stops_the_rollout_before_it_begins(rollout: Rollout) -> None:
+    rollout.lab.nodes["c"].kill()
+    failed = rollout.run()
+    assert failed.returncode != 0
+    assert "is onvm-manager running?" in failed.stdout
+    others = [rollout.lab.nodes[name].get("/v1/spec")["text"] for name in ("a", "b")]
+    assert others == ["", ""]
