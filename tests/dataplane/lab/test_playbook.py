@@ -116,7 +116,7 @@ def test_two_rollouts_at_once_are_one_too_many(rollout: Rollout) -> None:
     refused = rollout.run()
     assert refused.returncode != 0
     assert "somebody else" in refused.stdout
-    assert set(rollout.texts().values()) == {""}
+    assert set(rollout.texts().values()) == {""}, "no node was touched"
     rollout.lab.nodes["b"].http.delete("/v1/lease/somebody%20else")
     assert rollout.run().returncode == 0
 
