@@ -202,7 +202,7 @@ def test_without_a_data_plane_there_are_only_the_managers_facts() -> None:
 def test_the_dashboard_asks_for_counters_that_a_node_has(
     taken: snapshot.Snapshot, checkout: Path
 ) -> None:
-    known = {name for name, _ in samples(prometheus.exposition(FACTS, taken))}
+    known = {name for name, _ in samples(prometheus.exposition(FACTS, taken, None))}
     text = (checkout / "roles/observability/vars/main.yml").read_text()
     panels = yaml.safe_load(text)["onvm_observability_panels"]
     asked = [query["expr"] for panel in panels for query in panel["queries"]]
