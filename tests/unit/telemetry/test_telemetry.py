@@ -177,7 +177,7 @@ def samples(page: bytes) -> dict[tuple[str, tuple[tuple[str, str], ...]], float]
         ("onvm_nf_packets_total", {"nf": "wall-2", "service": "wall"}, 40),
         ("onvm_nf_faults_total", {"nf": "wall-1", "service": "wall"}, 2),
         ("onvm_nf_verdicts_total", {"nf": "wall-1", "service": "wall", "verdict": "next"}, 59),
-        ("onvm_drops_total", {"reason": DROP_REASONS[-1].name, "who": "fault"}, 11),
+        ("onvm_drops_total", {"reason": DROP_REASONS[-1].name, "who": DROP_REASONS[-1].who}, 11),
         ("onvm_buffers", {"state": "nfs"}, 20),
         ("onvm_flows", {}, 8),
         ("onvm_flow_lookups_total", {"result": "hit"}, 90),
