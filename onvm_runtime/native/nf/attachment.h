@@ -94,12 +94,16 @@ attachment_latency(const struct attachment *attachment)
     return attachment->latency.base;
 }
 
-/* Whether there is such a buffer.  Only then has it a place and a home. */
+/*
+ * Whether there is such a buffer.  Only then has it a place and a home.  The first
+ * slice's are told by one comparison, so one worker pays nothing for others.
+ */
 static inline bool
 attachment_has_buffer(const struct attachment *attachment, uint32_t index)
 {
-    return (index & attachment->slice_mask) < attachment->welcome.slice_buffers &&
-           index >> attachment->welcome.slice_shift < attachment->welcome.workers;
+    return index < attachment->welcome.slice_buffers ||
+           ((index & attachment->slice_mask) < attachment->welcome.slice_buffers &&
+            index >> attachment->welcome.slice_shift < attachment->welcome.workers);
 }
 
 static inline uint8_t *

@@ -188,13 +188,17 @@ post_home_together(struct attachment *attachment, const struct onvm_burst *burst
                    struct target target)
 {
     uint32_t first = onvm_buffer_index(burst->descriptor[0].buffer);
+    struct output *home = attachment_home(attachment, first);
 
-    if (same_home(attachment, burst))
-        for (uint32_t i = 0; i < burst->count; i++)
-            put_into(attachment, attachment_home(attachment, first), burst->descriptor[i], target);
-    else
+    if (!same_home(attachment, burst)) {
         for (uint32_t i = 0; i < burst->count; i++)
             put_home(attachment, burst->descriptor[i], target);
+        return;
+    }
+    for (uint32_t i = 0; i < burst->count; i++)
+        put_home_slot(home, burst->descriptor[i], target);
+    if (target.verdict == ONVM_VERDICT_DROP)
+        ONVM_COUNT(attachment_counters(attachment)->dropped[target.argument], burst->count);
 }
 
 /* The whole burst to one edge; what does not fit goes home as a drop. */
