@@ -5,16 +5,12 @@
 #include <netinet/in.h>
 #include <string.h>
 
+#include "bytes.h"
+
 #define IPV4_HEADER 20
 #define IPV6_HEADER 40
 #define ICMP_HEADER 8
 #define MAX_EXTENSIONS 8 /* headers; a frame with more is taken for an attack */
-
-static inline uint16_t
-load16(const uint8_t *at)
-{
-    return (uint16_t)(at[0] << 8 | at[1]);
-}
 
 /* Whether the fixed part of the L4 header is there, and agrees with the packet's end. */
 static bool

@@ -5,6 +5,7 @@
 #include <netinet/in.h>
 #include <string.h>
 
+#include "bytes.h"
 #include "checksum.h"
 
 #define IPV6_HEADER 40
@@ -13,28 +14,10 @@
 #define TCP_PSH 0x08
 #define TCP_CWR 0x80
 
-static inline uint16_t
-load16(const uint8_t *at)
-{
-    return (uint16_t)(at[0] << 8 | at[1]);
-}
-
-static inline void
-store16(uint8_t *at, uint32_t value)
-{
-    uint16_t word = htons((uint16_t)value);
-
-    memcpy(at, &word, sizeof(word));
-}
-
 static inline void
 add32(uint8_t *at, uint32_t amount)
 {
-    uint32_t word;
-
-    memcpy(&word, at, sizeof(word));
-    word = htonl(ntohl(word) + amount);
-    memcpy(at, &word, sizeof(word));
+    store32(at, load32(at) + amount);
 }
 
 /* Whether the frame is what the header calls it. */
