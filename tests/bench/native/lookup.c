@@ -6,8 +6,7 @@
  *
  *   bench_lookup FLOWS PACKETS SAMPLES [EAL-OPTION...]
  *
- * A line for each sample: CPU ns/packet of all that, of the parsing alone, and of
- * rte_hash.
+ * A line for each sample: CPU ns/packet of all that, and of rte_hash.
  */
 #include <jansson.h>
 #include <rte_eal.h>
@@ -15,7 +14,6 @@
 
 #include "../../native/dataplane/frames.h"
 #include "dataplane/classifier.h"
-#include "dataplane/parse.h"
 #include "sampling.h"
 
 #define TABLE (1u << 21)
@@ -125,18 +123,7 @@ prepare_keys(const struct bench *bench, uint32_t first, struct key *key)
         key[i] = key_of(flow_of(bench, first + i));
 }
 
-static void
-parse(struct rte_mbuf **burst)
-{
-    struct frame_fields fields[ONVM_BURST];
-
-    for (unsigned i = 0; i < ONVM_BURST; i++)
-        frame_parse(rte_pktmbuf_mtod(burst[i], const uint8_t *), burst[i]->data_len,
-                    burst[i]->pkt_len, 0, &fields[i]);
-    use(fields);
-}
-
-enum work { PREPARE, PARSE, CLASSIFY };
+enum work { PREPARE, CLASSIFY };
 
 /* CPU ns per packet of preparing a burst, and of the work with it. */
 static inline __attribute__((always_inline)) double
@@ -148,8 +135,6 @@ run_frames(struct bench *bench, uint32_t packets, enum work work)
 
     for (uint32_t done = 0; done < packets; done += ONVM_BURST) {
         prepare_frames(bench, done, burst);
-        if (work == PARSE)
-            parse(burst);
         if (work == CLASSIFY)
             classifier_classify(bench->classifier, 0, burst, ONVM_BURST, 1, results);
         use(burst);
@@ -182,12 +167,11 @@ static void
 print_sample(struct bench *bench)
 {
     double preparing = run_frames(bench, bench->packets, PREPARE);
-    double parsing = run_frames(bench, bench->packets, PARSE) - preparing;
     double all = run_frames(bench, bench->packets, CLASSIFY) - preparing;
     double other = run_keys(bench, bench->packets, true) -
                    run_keys(bench, bench->packets, false);
 
-    printf("%f %f %f\n", all, parsing, other);
+    printf("%f %f\n", all, other);
 }
 
 int

@@ -100,7 +100,7 @@ def fused_chain(placement: Placement) -> Iterator[OnvmChain]:
     names = [f"nf{i}" for i in range(len(placement.nfs))]
     with running_plane(placement.io) as plane:
         for name in names:
-            plane.expect(name, parameters=SWAP)
+            plane.expect(name, parameters=SWAP, group="fused")
         start_fused(plane, names, placement.nfs[0])
         yield _paused(plane, names, "fused")
 
