@@ -128,8 +128,9 @@ def test_a_wrong_argument_is_refused_before_anything_changes(checkout):
 @pytest.mark.usefixtures("demonstration")
 def test_a_wrong_chains_file_changes_nothing(checkout, tmp_path):
     before, text = onvm("chain", "ls"), CHAINS.read_text()
-    wrong = tmp_path / "wrong.yml"
-    wrong.write_text(text.replace("[firewall, monitor, nat]", "[firewall, nowhere]"))
+    right, wrong = (checkout / "playbooks/demo/chains.yml").read_text(), tmp_path / "wrong.yml"
+    assert "[firewall, monitor, nat]" in right
+    wrong.write_text(right.replace("[firewall, monitor, nat]", "[firewall, nowhere]"))
     refused = playbook.run(checkout, "playbooks/chains.yml", onvm_chains_template=str(wrong))
     assert refused.code != 0
     assert "nowhere" in refused.output
