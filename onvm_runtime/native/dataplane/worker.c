@@ -30,7 +30,7 @@
  */
 #define SLEEP_NS 100000000l
 #define POLL_NS_FIRST 125000l
-#define POLL_NS_LAST 1000000l
+#define POLL_NS_LAST 1500000l
 
 struct worker_call {
     void (*function)(struct worker *, void *);
