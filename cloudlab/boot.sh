@@ -6,20 +6,27 @@
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
+key=/root/.ssh/onvm_cloudlab # beside whatever keys root has
+
 let_each_other_in() {
-    install -d -m 700 /root/.ssh
-    geni-get key >/root/.ssh/id_rsa
-    chmod 600 /root/.ssh/id_rsa
     local public
-    public=$(ssh-keygen -y -f /root/.ssh/id_rsa)
-    grep -qxF "$public" /root/.ssh/authorized_keys 2>/dev/null ||
-        echo "$public" >>/root/.ssh/authorized_keys
+    install -d -m 700 /root/.ssh
+    (umask 077 && geni-get key >"$key")
+    public=$(ssh-keygen -y -f "$key")
+    touch /root/.ssh/authorized_keys
+    grep -qxF "$public" /root/.ssh/authorized_keys || echo "$public" >>/root/.ssh/authorized_keys
+}
+
+# As root, whose key it is; the nodes are new, and so are their host keys.
+deploy_with() {
+    ANSIBLE_PRIVATE_KEY_FILE=$key ANSIBLE_SSH_COMMON_ARGS="-o StrictHostKeyChecking=accept-new" \
+        "$@" -i inventory/cloudlab -e ansible_user=root
 }
 
 until_reachable() {
     local attempt
     for attempt in $(seq 60); do
-        .venv/bin/ansible -i inventory/cloudlab nodes -m ansible.builtin.ping >/dev/null && return
+        deploy_with .venv/bin/ansible nodes -m ansible.builtin.ping >/dev/null && return
         echo "Some nodes do not answer yet (attempt $attempt)"
         sleep 10
     done
@@ -32,4 +39,4 @@ let_each_other_in
 python_environment requirements.txt
 geni-get manifest >inventory/cloudlab/manifest.xml
 until_reachable
-.venv/bin/ansible-playbook -i inventory/cloudlab site.yml
+deploy_with .venv/bin/ansible-playbook site.yml
