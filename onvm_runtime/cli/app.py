@@ -24,11 +24,11 @@ from onvm_runtime.cli import (
     version,
 )
 from onvm_runtime.cli.failure import CommandError, ExitCode
-from onvm_runtime.cli.session import SOCKET, Session
+from onvm_runtime.cli.session import SOCKET, WITHIN, Session
 
 app = typer.Typer(
     name="onvm",
-    help="Looks at and drives the NF manager of this node.",
+    help="Looks at and drives the NF manager of this node, or those of a lab.",
     no_args_is_help=True,
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
@@ -51,13 +51,27 @@ app.command("version")(version.version)
 def options(
     ctx: typer.Context,
     socket: Annotated[
-        str, typer.Option(envvar="ONVM_MANAGER", help="The manager's socket.")
-    ] = SOCKET,
+        str | None,
+        typer.Option(envvar="ONVM_MANAGER", help=f"The manager's socket.  [default: {SOCKET}]"),
+    ] = None,
+    inventory: Annotated[
+        str | None,
+        typer.Option(
+            "--inventory", "-i", envvar="ONVM_INVENTORY", help="Ask all nodes of this inventory."
+        ),
+    ] = None,
+    limit: Annotated[
+        str | None, typer.Option("--limit", "-l", help="Of those, the ones that match.")
+    ] = None,
+    within: Annotated[
+        float, typer.Option(min=0.1, max=600, help="Seconds that each has to answer.")
+    ] = WITHIN,
 ) -> None:
     """Options that stand before the command."""
     session = ctx.find_object(Session)
     if session:
-        session.socket = socket
+        session.socket, session.inventory = socket, inventory
+        session.limit, session.within = limit, within
 
 
 def run(arguments: Sequence[str]) -> int:

@@ -30,16 +30,16 @@ _SIGNS = {"added": ("+", "green"), "removed": ("-", "red"), "changed": ("~", "ye
 def ls(ctx: typer.Context, as_json: AsJson = False) -> None:
     """Lists chains, both directions of each, and what is in them now."""
     session = begin(ctx, as_json)
-    session.show(session.manager.get("/v1/chains"), lambda answer: draw(answer["chains"]))
+    session.answer(lambda of: of.get("/v1/chains"), lambda answer: draw(answer["chains"]))
 
 
 @app.command()
 def diff(ctx: typer.Context, file: ChainsFile, as_json: AsJson = False) -> None:
     """Shows what an apply would change.  Exit code 5 when it would change something."""
     session = begin(ctx, as_json)
-    answer = session.manager.post("/v1/chains/diff", _request(file))
-    session.show(answer, _changes)
-    if answer["changes"]:
+    request = _request(file)
+    reply = session.answer(lambda of: of.post("/v1/chains/diff", request), _changes)
+    if any(answer["changes"] for answer in reply.answers()):
         raise typer.Exit(ExitCode.DIFFERENT)
 
 
@@ -47,14 +47,15 @@ def diff(ctx: typer.Context, file: ChainsFile, as_json: AsJson = False) -> None:
 def apply(ctx: typer.Context, file: ChainsFile, as_json: AsJson = False) -> None:
     """Puts a chains file into effect, all of it or nothing."""
     session = begin(ctx, as_json)
-    session.show(session.manager.post("/v1/chains/apply", _request(file)), applied)
+    request = _request(file)
+    session.change(lambda of: of.post("/v1/chains/apply", request), applied)
 
 
 @app.command()
 def rm(ctx: typer.Context, name: str, as_json: AsJson = False) -> None:
     """Removes one chain; its services stay."""
     session = begin(ctx, as_json)
-    session.show(session.manager.delete(f"/v1/chains/{name}"), applied)
+    session.change(lambda of: of.delete(f"/v1/chains/{name}"), applied)
 
 
 @app.command()

@@ -16,12 +16,19 @@ ANSWER_SECONDS = 120.0  # an apply may start containers first
 class Manager:
     """Requests to the manager; every answer is JSON, every failure a CommandError."""
 
-    def __init__(self, socket: str) -> None:
+    def __init__(
+        self,
+        socket: str,
+        transport: httpx.BaseTransport | None = None,
+        seconds: float = ANSWER_SECONDS,
+    ) -> None:
+        """`transport` leads to the socket; None: it is of this host.  `seconds`: for an answer."""
         self._socket = socket
+        self._seconds = seconds
         self._http = httpx.Client(
-            transport=httpx.HTTPTransport(uds=socket),
+            transport=transport or httpx.HTTPTransport(uds=socket),
             base_url="http://manager",
-            timeout=httpx.Timeout(ANSWER_SECONDS, connect=CONNECT_SECONDS),
+            timeout=httpx.Timeout(seconds, connect=min(seconds, CONNECT_SECONDS)),
         )
 
     def get(self, path: str, **query: Any) -> Any:
@@ -40,12 +47,16 @@ class Manager:
         """Deletes what is at a path."""
         return self._ask("DELETE", path)
 
+    def close(self) -> None:
+        """Ends the connection to the manager."""
+        self._http.close()
+
     def _ask(self, method: str, path: str, **arguments: Any) -> Any:
         try:
             response = self._http.request(method, path, **arguments)
         except httpx.TimeoutException:
             raise Unreachable(
-                f"the manager on {self._socket} did not answer within {ANSWER_SECONDS:.0f} s",
+                f"the manager on {self._socket} did not answer within {self._seconds:g} s",
                 remedy="See what it is doing: its log is in /var/log/onvm.",
             ) from None
         except httpx.TransportError as error:

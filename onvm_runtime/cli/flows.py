@@ -27,8 +27,9 @@ def flows(
 ) -> None:
     """Lists the flows with the most bytes, as flow_monitor NFs have counted them."""
     session = begin(ctx, as_json)
-    answer = session.manager.get("/v1/flows", service=service, top=top)
-    session.show(answer, lambda seen: Group(*_draw(seen)))
+    session.answer(
+        lambda of: of.get("/v1/flows", service=service, top=top), lambda seen: Group(*_draw(seen))
+    )
 
 
 def _draw(seen: Mapping[str, Any]) -> Iterator[RenderableType]:

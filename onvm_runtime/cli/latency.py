@@ -39,11 +39,12 @@ def latency(
     """
     session = begin(ctx, as_json)
     if sample is not None:
-        session.manager.put(PATH, {"every": sample})
+        wanted = {"every": sample}
+        session.tell(lambda of: of.put(PATH, wanted))
     if watch:
         watching.watch(session, PATH, lambda now, old: draw(now, old, chain), interval)
     else:
-        session.show(session.manager.get(PATH), lambda now: draw(now, None, chain))
+        session.answer(lambda of: of.get(PATH), lambda now: draw(now, None, chain))
 
 
 def draw(now: Latency, before: Latency | None, only: str | None) -> RenderableType:

@@ -24,7 +24,7 @@ def link() -> None:
 def ls(ctx: typer.Context, as_json: AsJson = False) -> None:
     """Lists links, whether they are up, and how far away the other end is."""
     session = begin(ctx, as_json)
-    session.show(session.manager.get("/v1/links"), lambda answer: draw(answer["links"]))
+    session.answer(lambda of: of.get("/v1/links"), lambda answer: draw(answer["links"]))
 
 
 def draw(links: Any) -> RenderableType:

@@ -33,9 +33,9 @@ def ls(
     """Lists the NFs of this node."""
     session = begin(ctx, as_json)
     if catalogue:
-        session.show(session.manager.get("/v1/catalogue"), _catalogue)
+        session.answer(lambda of: of.get("/v1/catalogue"), _catalogue)
     else:
-        session.show(session.manager.get("/v1/nfs"), lambda answer: draw(answer["nfs"]))
+        session.answer(lambda of: of.get("/v1/nfs"), lambda answer: draw(answer["nfs"]))
 
 
 @app.command()
@@ -64,7 +64,7 @@ def restart(ctx: typer.Context, instance: Instance, as_json: AsJson = False) -> 
 
 def _do(ctx: typer.Context, instance: str, what: str, as_json: bool) -> None:
     session = begin(ctx, as_json)
-    session.show(session.manager.post(f"/v1/nfs/{instance}/{what}"), lambda nf: draw([nf]))
+    session.change(lambda of: of.post(f"/v1/nfs/{instance}/{what}"), lambda nf: draw([nf]))
 
 
 @app.command()
@@ -76,8 +76,8 @@ def scale(
 ) -> None:
     """Sets how many NFs a service has."""
     session = begin(ctx, as_json)
-    answer = session.manager.post(f"/v1/services/{service}/scale", {"replicas": replicas})
-    session.show(answer, applied)
+    wanted = {"replicas": replicas}
+    session.change(lambda of: of.post(f"/v1/services/{service}/scale", wanted), applied)
 
 
 @app.command()
@@ -91,8 +91,10 @@ def logs(
 ) -> None:
     """Shows what an NF printed."""
     session = begin(ctx, as_json)
-    answer = session.manager.get(f"/v1/nfs/{instance}/logs", lines=lines)
-    session.show(answer, lambda said: Text("\n".join(said["lines"])))
+    session.answer(
+        lambda of: of.get(f"/v1/nfs/{instance}/logs", lines=lines),
+        lambda said: Text("\n".join(said["lines"])),
+    )
 
 
 @app.command()
@@ -104,8 +106,11 @@ def query(
 ) -> None:
     """Asks an NF something; its README says what it can be asked."""
     session = begin(ctx, as_json)
-    answer = session.manager.post(f"/v1/nfs/{instance}/query", _object(request))
-    session.show(answer, lambda reply: Text(json.dumps(reply, indent=2)))
+    wanted = _object(request)
+    session.change(
+        lambda of: of.post(f"/v1/nfs/{instance}/query", wanted),
+        lambda reply: Text(json.dumps(reply, indent=2)),
+    )
 
 
 def _object(text: str) -> dict[str, Any]:

@@ -24,7 +24,7 @@ def port() -> None:
 def ls(ctx: typer.Context, as_json: AsJson = False) -> None:
     """Lists ports, and why one is not open."""
     session = begin(ctx, as_json)
-    session.show(session.manager.get("/v1/ports"), lambda answer: draw(answer["ports"]))
+    session.answer(lambda of: of.get("/v1/ports"), lambda answer: draw(answer["ports"]))
 
 
 def draw(ports: Any) -> RenderableType:

@@ -22,14 +22,14 @@ _UNITS = {"queue": "packets wait", "cpu": "% of a core"}
 def ls(ctx: typer.Context, as_json: AsJson = False) -> None:
     """Lists the services of this node."""
     session = begin(ctx, as_json)
-    session.show(session.manager.get("/v1/services"), lambda answer: _services(answer["services"]))
+    session.answer(lambda of: of.get("/v1/services"), lambda answer: _services(answer["services"]))
 
 
 @app.command()
 def scalings(ctx: typer.Context, as_json: AsJson = False) -> None:
     """Lists the latest changes that autoscaling made."""
     session = begin(ctx, as_json)
-    session.show(session.manager.get("/v1/services"), lambda answer: _scalings(answer["services"]))
+    session.answer(lambda of: of.get("/v1/services"), lambda answer: _scalings(answer["services"]))
 
 
 def _services(services: Any) -> RenderableType:

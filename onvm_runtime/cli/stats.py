@@ -34,7 +34,7 @@ def stats(
     if watch:
         watching.watch(session, "/v1/stats", draw, interval)
     else:
-        session.show(session.manager.get("/v1/stats"), lambda now: draw(now, None))
+        session.answer(lambda of: of.get("/v1/stats"), lambda now: draw(now, None))
 
 
 def draw(now: Stats, before: Stats | None) -> RenderableType:
@@ -66,9 +66,7 @@ def _workers(now: Stats, before: Stats | None) -> RenderableType:
     )
 
 
-def _worker(
-    number: int, worker: Stats, before: Stats | None, seconds: float
-) -> tuple[object, ...]:
+def _worker(number: int, worker: Stats, before: Stats | None, seconds: float) -> tuple[object, ...]:
     pace = _pace(worker["packets"], before["packets"] if before else None, seconds)
     return number, worker["packets"], pace, f"{_busy(worker, before):.0%}"
 

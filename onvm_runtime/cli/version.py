@@ -9,6 +9,7 @@ from typing import Any
 import typer
 from rich.console import RenderableType
 
+from onvm_runtime.cli.client import Manager
 from onvm_runtime.cli.failure import Unreachable
 from onvm_runtime.cli.session import AsJson, begin
 from onvm_runtime.cli.table import table
@@ -17,12 +18,15 @@ from onvm_runtime.manager.version import VERSION
 
 def version(ctx: typer.Context, as_json: AsJson = False) -> None:
     """Shows the versions of this program and of the manager, where one runs."""
-    session = begin(ctx, as_json)
+    begin(ctx, as_json).answer(_ask, _draw)
+
+
+def _ask(manager: Manager) -> Any:
     try:
-        running = session.manager.get("/v1/version")
+        running = manager.get("/v1/version")
     except Unreachable:
         running = None
-    session.show({"onvm": VERSION, "manager": running}, _draw)
+    return {"onvm": VERSION, "manager": running}
 
 
 def _draw(versions: Mapping[str, Any]) -> RenderableType:

@@ -7,21 +7,19 @@ import json
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 from rich.console import Console, RenderableType
 from rich.live import Live
 from rich.text import Text
 
-from onvm_runtime.cli.client import Manager
 from onvm_runtime.cli.failure import Unreachable
+from onvm_runtime.cli.reply import Draw, Reply
 from onvm_runtime.cli.session import Session
 
 Watch = Annotated[bool, typer.Option("--watch", "-w", help="Go on until Ctrl-C.")]
 Interval = Annotated[float, typer.Option(min=0.1, max=3600, help="Seconds between two looks.")]
-
-Draw = Callable[[Any, Any], RenderableType]  # this look, and the one before or None
 
 
 def watch(session: Session, path: str, draw: Draw, interval: float) -> None:
@@ -33,15 +31,16 @@ def watch(session: Session, path: str, draw: Draw, interval: float) -> None:
 
 
 def _watch(session: Session, path: str, draw: Draw, interval: float) -> None:
-    looks = _looks(session.manager, path, interval)
+    looks = _looks(session, path, interval)
     if session.as_json:
         for look in filter(None, looks):
-            print(json.dumps(look), flush=True)
+            print(json.dumps(look.to_json()), flush=True)
         return
     before = None
     with _pages(session.console) as turn_to:
         for now in looks:
-            turn_to(draw(now, before) if now else Text("no manager answers; trying again"))
+            away = Text("no manager answers; trying again")
+            turn_to(now.page(draw, before, None) if now else away)
             before = now or before
 
 
@@ -55,12 +54,12 @@ def _pages(console: Console) -> Iterator[Callable[[RenderableType], None]]:
         yield lambda page: live.update(page, refresh=True)
 
 
-def _looks(manager: Manager, path: str, interval: float) -> Iterator[Any]:
+def _looks(session: Session, path: str, interval: float) -> Iterator[Reply | None]:
     """One look after the other; None when the manager did not answer, but did at first."""
-    yield manager.get(path)
+    yield session.ask(lambda of: of.get(path))
     while True:
         time.sleep(interval)
         try:
-            yield manager.get(path)
+            yield session.ask(lambda of: of.get(path))
         except Unreachable:
             yield None
