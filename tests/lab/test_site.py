@@ -22,7 +22,6 @@ from scapy.layers.l2 import Ether
 from scapy.packet import Raw
 
 from tests.deploy import playbook
-from tests.lab import compiled
 from tests.lab.conftest import Lab
 from tests.lab.machine import Machine, Nic
 from tests.lab.wire import Wire, free_port
@@ -102,6 +101,7 @@ def write_inventory(lab: Lab, machines: list[Machine]) -> Path:
         "ansible_ssh_common_args": "-F none -o StrictHostKeyChecking=no "
         "-o UserKnownHostsFile=/dev/null -o LogLevel=ERROR -o ConnectTimeout=60",
         "onvm_runtime_bench": False,
+        "onvm_runtime_build_on": "controller",
         "onvm_runtime_dataplane": {"buffers": 4096, "hugepages": "required"},
         "onvm_chains_services": SERVICES,
         "onvm_chains_chains": [CHAIN],
@@ -128,10 +128,7 @@ def site(lab: Lab) -> Iterator[Site]:
         lab.machine("alpha", alpha, memory=MEMORY), lab.machine("beta", beta, memory=MEMORY)
     ]  # fmt: skip
     site = Site(machines, left, right, write_inventory(lab, machines), lab)
-    cache: Path = lab.timed("compile here", lambda: compiled.provide(lab.checkout, lab.folder))
     site.on_both("boot", Machine.wait)
-    for machine in machines:
-        machine.copy(cache, "/root/.ccache")
     yield site
     left.close()
     right.close()
