@@ -296,10 +296,12 @@ region_open(struct region *region, const struct region_layout *layout, struct fa
     return true;
 }
 
+/* Where a mapping fails, vfio may set no error: an older one must not pass for its. */
 static bool
 map_page(const struct region *region, const struct slice *slice, size_t page,
          struct rte_device *device)
 {
+    rte_errno = 0;
     return rte_dev_dma_map(device, slice->base + page * region->page,
                            page_iova(slice, region, page), region->page) == 0;
 }
@@ -313,8 +315,12 @@ region_map_device(const struct region *region, struct rte_device *device, struct
                 continue;
             if (rte_errno == ENOTSUP) /* its bus needs no mapping */
                 return true;
-            return fail(failure, "the device cannot reach the packet region by DMA: %s",
-                        rte_strerror(rte_errno));
+            return fail(failure,
+                        "the device cannot reach packet buffers by DMA: page %zu of %zu was not "
+                        "mapped (%s); configure fewer buffers, or raise dma_entry_limit of "
+                        "vfio_iommu_type1",
+                        page + 1, region->slice_size / region->page,
+                        rte_errno != 0 ? rte_strerror(rte_errno) : "vfio gives no reason");
         }
     return true;
 }
