@@ -8,8 +8,11 @@ import os
 import socket
 import subprocess
 import threading
+from collections.abc import Callable
 from pathlib import Path
+from typing import TypeVar
 
+T = TypeVar("T")
 CLONE_NEWNET = 0x40000000
 
 
@@ -56,27 +59,30 @@ class Namespace:
 
     def socket(self, family: int, kind: int, protocol: int = 0) -> socket.socket:
         """Opens a socket in it, for use from anywhere."""
-        made: list[socket.socket | BaseException] = []
-        visitor = threading.Thread(target=self._visit, args=(family, kind, protocol, made))
+        made = self.visit(lambda: socket.socket(family, kind, protocol))
+        made.settimeout(20)
+        return made
+
+    def visit(self, action: Callable[[], T]) -> T:
+        """Does something in it, by a thread that enters it and ends there."""
+        results: list[T] = []
+        errors: list[OSError] = []
+        visitor = threading.Thread(target=self._visit, args=(action, results, errors))
         visitor.start()
         visitor.join()
-        if isinstance(made[0], BaseException):
-            raise made[0]
-        made[0].settimeout(20)
-        return made[0]
+        for error in errors:
+            raise error
+        return results[0]
 
-    def _visit(
-        self, family: int, kind: int, protocol: int, made: list[socket.socket | BaseException]
-    ) -> None:
-        """Enters it with a thread that ends there."""
+    def _visit(self, action: Callable[[], T], results: list[T], errors: list[OSError]) -> None:
         try:
             libc = ctypes.CDLL(None, use_errno=True)
             with Path("/run/netns", self.name).open() as namespace:
                 if libc.setns(namespace.fileno(), CLONE_NEWNET) != 0:
                     raise OSError(ctypes.get_errno(), f"cannot enter {self.name}")
-            made.append(socket.socket(family, kind, protocol))
+            results.append(action())
         except OSError as error:
-            made.append(error)
+            errors.append(error)
 
     def statistics(self, protocol: str) -> dict[str, int]:
         """One protocol's row of /proc/net/snmp."""

@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from tests.lab import image
-from tests.lab.machine import Machine, Nic
+from tests.lab.machine import Machine, Nic, QueueNic
 
 
 class Lab:
@@ -33,7 +33,7 @@ class Lab:
             self.stages[stage] = time.monotonic() - begin
             print(f"\n[lab] {stage}: {self.stages[stage]:.0f} s", flush=True)
 
-    def machine(self, name: str, nics: list[Nic], **options: Any) -> Machine:
+    def machine(self, name: str, nics: Sequence[Nic | QueueNic], **options: Any) -> Machine:
         """Switch a machine on; options: those of Machine."""
         machine = Machine(name, self.folder / name, self.disk, nics, **options)
         self.stack.callback(machine.stop)

@@ -8,11 +8,14 @@ output its answer, {"value": …} or {"error": …}. The data plane ends when th
 from __future__ import annotations
 
 import json
+import re
 import sys
 import tempfile
 from pathlib import Path
 
 from tests.dataplane.plane import Plane, eventually
+
+NODE = re.compile(r"N\d+=")
 
 
 class GuestPlane(Plane):
@@ -29,6 +32,22 @@ class GuestPlane(Plane):
     def wait_idle(self) -> None:
         """Wait until no buffer is on its way."""
         eventually(lambda: self.buffers_out() == 0, "all buffers came back")
+
+    def received(self, port: int) -> list[int]:
+        """What each worker has received by a port, in packets."""
+        return [worker.port[port].rx.packets for worker in self.workers()]
+
+    def faults(self) -> int:
+        """Descriptors of the first NF that were refused."""
+        count: int = self.counters().nf[0].faults
+        return count
+
+    def region_pages(self) -> list[dict[str, int]]:
+        """Huge pages of each slice of the packet region, by NUMA node (N0, N1)."""
+        maps = Path(f"/proc/{self.process.pid}/numa_maps").read_text().splitlines()
+        words = [line.split() for line in maps if "onvm-region" in line]
+        pairs = [[word.split("=") for word in line if NODE.match(word)] for line in words]
+        return [{node: int(pages) for node, pages in line} for line in pairs]
 
     def _up(self, names: tuple[str, ...]) -> bool:
         ports = self.request("status")["ports"]

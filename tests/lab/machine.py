@@ -6,6 +6,7 @@ from __future__ import annotations
 import socket
 import subprocess
 import time
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -41,6 +42,28 @@ class Nic:
         return ["-netdev", f"dgram,id=n{self.slot},{','.join(ends)}", "-device", device]
 
 
+@dataclass(frozen=True)
+class QueueNic:
+    """A virtio NIC of several queues, with RSS, on a multi-queue tap of the host."""
+
+    slot: int
+    mac: str
+    taps: tuple[int, ...]  # a file descriptor for each queue
+
+    @property
+    def address(self) -> str:
+        """Its PCI address in the guest."""
+        return f"0000:00:{self.slot:02x}.0"
+
+    def arguments(self) -> list[str]:
+        """Return what QEMU is told."""
+        fds = ":".join(map(str, self.taps))
+        device = f"virtio-net-pci,netdev=n{self.slot},mac={self.mac},addr={self.slot:x}"
+        queues = f"mq=on,rss=on,vectors={2 * len(self.taps) + 2}"
+        return ["-netdev", f"tap,id=n{self.slot},fds={fds},vhost=off",
+                "-device", f"{device},{queues},disable-legacy=on,iommu_platform=on"]  # fmt: skip
+
+
 @dataclass
 class Machine:
     """One guest. Everything that it writes goes to its folder."""
@@ -48,9 +71,11 @@ class Machine:
     name: str
     folder: Path
     disk: Path
-    nics: list[Nic] = field(default_factory=list)
+    nics: Sequence[Nic | QueueNic] = field(default_factory=list)
     share: Path | None = None  # read-only in the guest, at /mnt
     memory: int = 1536  # MB
+    cpus: int = 1
+    numa_nodes: int = 1  # which share memory and CPUs evenly
 
     def __post_init__(self) -> None:
         self.folder.mkdir()
@@ -64,14 +89,18 @@ class Machine:
         """Switch it on. It ends with this process, however that ends."""
         log = (self.folder / "qemu.log").open("ab")
         command = ["setpriv", "--pdeathsig", "KILL", "qemu-system-x86_64", *self._arguments()]
-        self.process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=log, stderr=log)
+        taps = [tap for nic in self.nics if isinstance(nic, QueueNic) for tap in nic.taps]
+        self.process = subprocess.Popen(
+            command, stdin=subprocess.DEVNULL, stdout=log, stderr=log, pass_fds=taps
+        )
 
     def _arguments(self) -> list[str]:
         drive = f"file={self.folder / 'disk.qcow2'},if=none,id=hd,format=qcow2,cache=unsafe"
         forward = f"tcp:{LOCALHOST}:{self.ssh_port}-:22"
         return [
-            "-M", "q35", "-accel", "tcg,tb-size=256", "-cpu", "max", "-smp", "1",
+            "-M", "q35", "-accel", "tcg,tb-size=256", "-cpu", "max", "-smp", str(self.cpus),
             "-m", str(self.memory), "-nodefaults", "-display", "none",
+            *self._numa_arguments(),
             "-device", "intel-iommu,intremap=on,caching-mode=on",
             "-drive", drive, "-device", "virtio-blk-pci,drive=hd",
             "-netdev", f"user,id=m,restrict=on,{NETWORK},hostfwd={forward}",
@@ -82,6 +111,14 @@ class Machine:
             *self._share_arguments(),
             *[word for nic in self.nics for word in nic.arguments()],
         ]  # fmt: skip
+
+    def _numa_arguments(self) -> Iterator[str]:
+        cpus = self.cpus // self.numa_nodes
+        for node in range(self.numa_nodes):
+            size = f"size={self.memory // self.numa_nodes}M"
+            mine = f"cpus={node * cpus}-{(node + 1) * cpus - 1}"
+            yield from ("-object", f"memory-backend-ram,id=m{node},{size}")
+            yield from ("-numa", f"node,nodeid={node},{mine},memdev=m{node}")
 
     def _share_arguments(self) -> list[str]:
         if self.share is None:

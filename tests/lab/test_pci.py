@@ -7,17 +7,17 @@ With vfio-pci the IOMMU translates (39 bits, IOVA is VA), with uio_pci_generic n
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import pytest
 from scapy.layers.inet import IP, UDP
 from scapy.layers.inet6 import IPv6
-from scapy.layers.l2 import Dot1Q, Ether
+from scapy.layers.l2 import Dot1AD, Dot1Q, Ether
 from scapy.packet import Packet, Raw
 
 from tests.lab.conftest import Lab
-from tests.lab.machine import Machine, Nic
+from tests.lab.machine import Machine, Nic, QueueNic
 from tests.lab.remote import RemotePlane
 from tests.lab.wire import Wire
 
@@ -49,7 +49,7 @@ class Bench:
     right: Wire
 
     @property
-    def nics(self) -> list[Nic]:
+    def nics(self) -> Sequence[Nic | QueueNic]:
         return self.machine.nics
 
 
@@ -72,10 +72,14 @@ def bench(lab: Lab) -> Bench:
 @pytest.fixture(scope="module", params=["vfio-pci", "uio_pci_generic"])
 def bound(request, lab: Lab, bench: Bench) -> Bench:
     """The guest with its NICs bound to a driver."""
-    names = ", ".join(f'"{nic.address}"' for nic in bench.nics)
-    bind = BIND.format(nics=names, driver=request.param)
-    lab.timed(f"bind {request.param}", lambda: bench.machine.ssh(bind))
+    bind(lab, bench, request.param)
     return bench
+
+
+def bind(lab: Lab, bench: Bench, driver: str) -> None:
+    names = ", ".join(f'"{nic.address}"' for nic in bench.nics)
+    command = BIND.format(nics=names, driver=driver)
+    lab.timed(f"bind {driver}", lambda: bench.machine.ssh(command))
 
 
 @pytest.fixture(scope="module")
@@ -119,7 +123,34 @@ FRAMES = {
     "IPv6": frame(*FLOW6, length=777),
     "a VLAN tag": frame(Dot1Q(vlan=7), *FLOW, length=200),
     "the longest with a VLAN tag": frame(Dot1Q(vlan=4094), *FLOW, length=1518),
+    "two VLAN tags": frame(Dot1AD(vlan=9), Dot1Q(vlan=7), *FLOW, length=300),
 }
+JUMBO = 9000
+JUMBO_FRAMES = {
+    "one buffer": frame(*FLOW, length=200),
+    "two buffers": frame(*FLOW, length=2400),
+    "the longest": frame(*FLOW, length=JUMBO + 14),
+    "the longest with a VLAN tag": frame(Dot1Q(vlan=5), *FLOW, length=JUMBO + 18),
+}
+FEW_MAPPINGS = 32  # of 2 MB each: more than DPDK's own memory takes, fewer than MANY_BUFFERS do
+MANY_BUFFERS = "32768"
+LIMIT = "/sys/module/vfio_iommu_type1/parameters/dma_entry_limit"
+
+
+def test_a_region_that_a_device_cannot_reach_is_refused(lab, bench):
+    """Such a device would lose packets, or deliver stale memory, in silence."""
+    bind(lab, bench, "vfio-pci")
+    before = bench.machine.ssh(f"cat {LIMIT}; echo {FEW_MAPPINGS} >{LIMIT}").stdout.strip()
+    nic = bench.nics[0].address
+    plane = RemotePlane(bench.machine, "--buffers", MANY_BUFFERS, "--pci", nic)
+    try:
+        plane.request("port.add", name="virtual", kind="null")  # it needs no mapping
+        with pytest.raises(AssertionError, match=r"cannot reach .* by DMA: page \d+ of 37 was not"):
+            plane.request("port.add", name="left", kind="pci", address=nic)
+        assert [port["name"] for port in plane.request("status")["ports"]] == ["virtual"]
+    finally:
+        bench.machine.ssh(f"echo {before} >{LIMIT}")
+        plane.close()
 
 
 @pytest.mark.parametrize("sent", FRAMES.values(), ids=FRAMES.keys())
@@ -143,19 +174,51 @@ def test_of_many_frames_none_is_changed_and_no_buffer_is_lost(bench, plane):
     plane.call("wait_idle")
 
 
+def test_jumbo_frames_pass_in_several_buffers(bench, plane):
+    reopen(plane, bench, JUMBO)
+    for here, there in ((bench.left, bench.right), (bench.right, bench.left)):
+        for name, sent in JUMBO_FRAMES.items():
+            here.send(sent)
+            assert there.receive(SECONDS) == sent, name
+    plane.call("wait_idle")
+    reopen(plane, bench)
+
+
+def test_dropped_frames_give_their_buffers_back(bench, plane):
+    """These drivers clear the flag that says whose memory a buffer is."""
+    plane.call("plan", [])
+    before = plane.request("status")["buffers"]["free"]
+    for _ in range(30):
+        for _ in range(100):
+            bench.left.send(FRAMES["128 bytes"])
+        bench.right.collect(1, 0.1)
+    assert plane.call("received", 0)[0] > 2000
+    plane.call("wait_idle")
+    assert plane.request("status")["buffers"]["free"] == before
+    plane.call("plan", CHAINS, RULES)
+
+
 def test_ports_come_and_go_without_a_buffer_lost(bench, plane):
     plane.call("plan", [])
-    free = [free_after_reopening(plane, bench) for _ in range(3)]
+    free = []
+    for _ in range(3):
+        exchange(plane, bench)
+        free.append(plane.request("status")["buffers"]["free"])
     assert free[1:] == free[:-1]
     plane.call("plan", CHAINS, RULES)
     bench.left.send(FRAMES["128 bytes"])
     assert bench.right.receive(SECONDS) == FRAMES["128 bytes"]
 
 
-def free_after_reopening(plane: RemotePlane, bench: Bench) -> int:
-    """Buffers that no NIC has; those of a port that sent are still in its transmit queue."""
+def reopen(plane: RemotePlane, bench: Bench, mtu: int = 1500) -> None:
+    """Open both ports anew, with chains between them."""
+    plane.call("plan", [])
+    exchange(plane, bench, mtu)
+    plane.call("plan", CHAINS, RULES)
+
+
+def exchange(plane: RemotePlane, bench: Bench, mtu: int = 1500) -> None:
+    """Open both ports anew; those that sent have buffers in their transmit queues until then."""
     for name in ("left", "right"):
         plane.request("port.remove", name=name)
-    open_ports(plane, bench)
-    free: int = plane.request("status")["buffers"]["free"]
-    return free
+    open_ports(plane, bench, mtu)
