@@ -38,6 +38,7 @@ class Managed:
         self._copy_nfs(directory / "catalogue")
         self.config = directory / "node.yml"
         self.configure(**keys)
+        self.environment: dict[str, str] = {}  # of the manager, beside that of the test
         self.process: subprocess.Popen[bytes] | None = None
         transport = httpx.HTTPTransport(uds=str(self.run / "manager.sock"))
         self.http = httpx.Client(transport=transport, base_url="http://node", timeout=60)
@@ -73,9 +74,16 @@ class Managed:
     def start(self) -> None:
         """Starts the manager and waits until it answers."""
         with (self.directory / "manager.log").open("ab") as log:
-            command = [sys.executable, "-m", "onvm_runtime.manager", "--config", self.config]
-            self.process = subprocess.Popen(command, stdout=log, stderr=log)
+            self.process = subprocess.Popen(
+                self._command(), env=self._environment(), stdout=log, stderr=log
+            )
         eventually(self.answers, "the manager answers", 30)
+
+    def _command(self) -> list[str | Path]:
+        return [sys.executable, "-m", "onvm_runtime.manager", "--config", self.config]
+
+    def _environment(self) -> dict[str, str]:
+        return {**os.environ, **self.environment}
 
     def answers(self) -> bool:
         """Whether the manager's socket answers."""
@@ -158,8 +166,12 @@ class Managed:
         """Ends everything that was started here, whatever state it is in."""
         if self.process and self.process.poll() is None:
             os.kill(self.process.pid, signal.SIGCONT)
-        command = [sys.executable, "-m", "onvm_runtime.manager", "--config", self.config]
-        stopped = subprocess.run([*command, "--stop-all"], check=False, capture_output=True)
+        stopped = subprocess.run(
+            [*self._command(), "--stop-all"],
+            env=self._environment(),
+            check=False,
+            capture_output=True,
+        )
         if self.process:
             self.process.kill()
             self.process.wait()

@@ -3,11 +3,9 @@
 
 from __future__ import annotations
 
-import io
 import os
 import shutil
 import signal
-import tarfile
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -16,25 +14,13 @@ from typing import Any
 import docker
 import pytest
 
+from tests.dataplane.manager.engine import context
 from tests.dataplane.manager.managed import CHAIN, NFS, Managed
 from tests.dataplane.manager.wire import Namespace, Traffic
 from tests.dataplane.plane import eventually, nf_program
 
 NF = "forward-under-test"  # an image of our own: the node's real ones stay as they are
 NO_IMAGE = "forward-without-image"
-DOCKERFILE = b'FROM scratch\nCOPY nf /nf\nENTRYPOINT ["/nf"]\n'
-
-
-def context(program: Path) -> io.BytesIO:
-    """A build context with a static program."""
-    content = io.BytesIO()
-    with tarfile.open(fileobj=content, mode="w") as archive:
-        for name, data in (("Dockerfile", DOCKERFILE), ("nf", program.read_bytes())):
-            entry = tarfile.TarInfo(name)
-            entry.size, entry.mode = len(data), 0o755
-            archive.addfile(entry, io.BytesIO(data))
-    content.seek(0)
-    return content
 
 
 @pytest.fixture(scope="module")

@@ -8,17 +8,20 @@ any of it loses no packet.
 from __future__ import annotations
 
 import os
+import shutil
 import signal
+import tempfile
 import time
-from collections.abc import Callable, Iterator
-from itertools import cycle
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
 from typing import Any
 
 import pytest
 
+from tests.dataplane.manager.engine import Engine
 from tests.dataplane.manager.managed import Managed
 from tests.dataplane.manager.wire import PACE, Namespace, Traffic
-from tests.dataplane.plane import eventually
+from tests.dataplane.plane import DATAPLANE, eventually, nf_program
 
 SERVICES = "services: {a: {nf: forward}, b: {nf: forward}, c: {nf: forward}, q: {nf: forward}}"
 QUIET = "{name: quiet, match: {port: in}, path: [q], egress: out}"
@@ -30,32 +33,69 @@ VERSIONS = [
 CALM = f"{SERVICES}\nchains:\n  - {QUIET}\n"
 VICTIMS = ("a-1", "b-1", "c-1")
 
+Buffers = tuple[int, int]
+Flow = Callable[[], Traffic]
+Prepare = Callable[..., tuple[Managed, Buffers]]
 Storm = Callable[[Managed, int], None]
 
 
 @pytest.fixture
-def storm_node(make: Callable[..., Managed], namespace: Namespace) -> Managed:
-    """A node with a chain at full load, and a quiet one beside it."""
-    node = make(
-        ports=[
-            namespace.port("in"),
-            namespace.port("out"),
-            {"name": "flood", "kind": "null"},
-            {"name": "drain", "kind": "pcap", "transmit": "/dev/null"},
-        ]
-    )
-    node.start()
-    node.apply(VERSIONS[0])
-    return node
+def prepare(make: Callable[..., Managed], namespace: Namespace) -> Prepare:
+    """Makes a node with a chain at full load and a quiet one beside it; keys as in node.yml.
+
+    Returns its buffers before there was any load, too.
+    """
+
+    def prepared(
+        cores: list[int], environment: dict[str, str], **keys: Any
+    ) -> tuple[Managed, Buffers]:
+        node = make(
+            dataplane={"program": str(DATAPLANE), "buffers": 4096 * len(cores), "cores": cores},
+            ports=[
+                namespace.port("in"),
+                namespace.port("out"),
+                {"name": "flood", "kind": "null"},
+                {"name": "drain", "kind": "pcap", "transmit": "/dev/null"},
+            ],
+            **keys,
+        )
+        node.environment = environment
+        node.start()
+        node.apply(CALM)
+        before = buffers(node)
+        node.apply(VERSIONS[0])
+        return node, before
+
+    return prepared
 
 
 @pytest.fixture
-def quiet(storm_node: Managed, namespace: Namespace) -> Iterator[Traffic]:
-    """Steady traffic through the quiet chain."""
-    traffic = Traffic(namespace.socket("in"), namespace.socket("out"), PACE)
-    eventually(lambda: len(traffic.arrived) > 100, storm_node.log())
-    yield traffic
-    traffic.stop()
+def engine() -> Iterator[Engine]:
+    """A container engine of the test's own, with the image that its NFs need."""
+    directory = Path(tempfile.mkdtemp(prefix="onvm-engine-"))
+    made = Engine(directory / "engine")
+    try:
+        made.start()
+        made.build("onvm/forward:latest", nf_program("forward"))
+        yield made
+    finally:
+        made.close()
+        shutil.rmtree(directory)
+
+
+@pytest.fixture
+def flow(namespace: Namespace) -> Iterator[Flow]:
+    """Starts steady traffic through the quiet chain."""
+    started: list[Traffic] = []
+
+    def start() -> Traffic:
+        started.append(Traffic(namespace.socket("in"), namespace.socket("out"), PACE))
+        eventually(lambda: len(started[-1].arrived) > 100, "the quiet chain carries traffic")
+        return started[-1]
+
+    yield start
+    for traffic in started:
+        traffic.stop()
 
 
 def kill_an_nf(node: Managed, turn: int) -> None:
@@ -88,13 +128,21 @@ def stop_an_nf(node: Managed, turn: int) -> None:
         os.kill(pid, signal.SIGCONT)
 
 
-def buffers(node: Managed) -> tuple[int, int]:
-    """Buffers that NFs hold, and those that nobody has."""
+def buffers(node: Managed) -> Buffers:
+    """Buffers that NFs hold, and those that nobody has, as the workers count them."""
     plane: dict[str, Any] = node.get("/v1/status")["dataplane"]
     return plane["buffers_out"], plane["buffers_free"]
 
 
-def settle(node: Managed, quiet: Traffic) -> None:
+def rage(node: Managed, storms: Sequence[Storm], rounds: int) -> None:
+    """Each storm once a round, then waits until all NFs that there shall be are back."""
+    for turn in range(rounds * len(storms)):
+        storms[turn % len(storms)](node, turn)
+    for victim in VICTIMS:
+        eventually(lambda v=victim: node.runs(v) or not node.nf(v), "NFs are back", 60)
+
+
+def settle(node: Managed, quiet: Traffic, before: Buffers) -> None:
     """Ends the load; every buffer comes back, and no packet of the quiet chain is missing."""
     lost = quiet.stop()
     eventually(
@@ -102,19 +150,40 @@ def settle(node: Managed, quiet: Traffic) -> None:
         "calm",
         30,
     )
-    assert lost == 0, node.losses()
-    eventually(lambda: buffers(node)[0] == 0, "NFs hold no buffer", 15)
+    assert lost == 0, (quiet.sent, node.losses())
+    eventually(lambda: buffers(node) == before, f"buffers are {before} again", 15)
+
+
+STORMS = (kill_an_nf, roll_out, stop_an_nf, kill_the_manager, roll_out)
+HUNDRED = (pytest.mark.long, pytest.mark.timeout(1800))
 
 
 @pytest.mark.parametrize(
-    "rounds", [3, pytest.param(100, marks=[pytest.mark.long, pytest.mark.timeout(1800)])]
+    ("rounds", "cores"),
+    [
+        (3, [0]),
+        pytest.param(100, [0], marks=HUNDRED),
+        pytest.param(100, [0, 1], marks=HUNDRED),
+    ],
 )
 def test_storms_lose_no_buffer_and_no_packet_of_another_chain(
-    storm_node: Managed, quiet: Traffic, rounds: int
+    prepare: Prepare, flow: Flow, rounds: int, cores: list[int]
 ) -> None:
-    storms: Iterator[Storm] = cycle((kill_an_nf, roll_out, stop_an_nf, kill_the_manager, roll_out))
-    for turn in range(rounds * 5):
-        next(storms)(storm_node, turn)
-    for victim in VICTIMS:
-        eventually(lambda v=victim: storm_node.runs(v) or not storm_node.nf(v), "NFs are back", 60)
-    settle(storm_node, quiet)
+    node, before = prepare(cores, {})
+    quiet = flow()
+    rage(node, STORMS, rounds)
+    settle(node, quiet, before)
+
+
+@pytest.mark.parametrize("rounds", [1, pytest.param(100, marks=HUNDRED)])
+def test_restarts_of_the_engine_lose_no_buffer_and_no_packet_of_another_chain(
+    engine: Engine, prepare: Prepare, flow: Flow, rounds: int
+) -> None:
+    def restart_the_engine(node: Managed, turn: int) -> None:  # noqa: ARG001
+        engine.end(signal.SIGTERM if turn % 2 else signal.SIGKILL)
+        engine.start()
+
+    node, before = prepare([0], {"DOCKER_HOST": engine.address}, runtime="docker")
+    quiet = flow()
+    rage(node, (restart_the_engine, kill_an_nf, roll_out, restart_the_engine, *STORMS), rounds)
+    settle(node, quiet, before)
