@@ -24,9 +24,8 @@ struct classifier {
 /* A frame of the burst between its parsing and its look-up. */
 struct compact_lookup {
     struct compact_key key;
-    struct compact_entry *home;
-    struct flow_hash hash;
-    uint16_t place; /* in the burst */
+    struct compact_entry *home; /* NULL: it is of the flow of the look-up before */
+    uint32_t place;             /* in the burst */
 };
 
 struct wide_lookup {
@@ -38,6 +37,7 @@ struct wide_lookup {
 /* A burst by the way in which its frames are looked up; malformed ones are in neither. */
 struct sorted_burst {
     uint16_t compacts, wides;
+    struct compact_lookup none; /* stands before the first, and has no flow's key */
     struct compact_lookup compact[ONVM_BURST];
     struct wide_lookup wide[ONVM_BURST];
 };
@@ -131,16 +131,21 @@ classify_unknown(struct classifier *classifier, const struct frame_fields *field
     return outcome(target.id, target.flow, era);
 }
 
-/* What an entry says; false: its lineage ended, so this is a flow like any other. */
+/* From a lineage to its chain; false: it ended, so this is a flow like any other. */
+static inline bool
+follow_lineage(const struct classifier *classifier, uint16_t *id)
+{
+    *id = classifier->ruleset != NULL ? classifier->ruleset->chain_of[*id] : 0;
+    return *id != 0;
+}
+
+/* What an entry says. */
 static inline bool
 follow_entry(const struct classifier *classifier, struct flow_target target,
              struct classification *result)
 {
-    if (target.is_return) {
-        target.id = classifier->ruleset != NULL ? classifier->ruleset->chain_of[target.id] : 0;
-        if (target.id == 0)
-            return false;
-    }
+    if (target.is_return && !follow_lineage(classifier, &target.id))
+        return false;
     *result = outcome(target.id, target.flow, target.era);
     return true;
 }
@@ -151,35 +156,24 @@ same_flow(const struct compact_key *a, const struct compact_key *b)
     return ((a->word[0] ^ b->word[0]) | (a->word[1] ^ b->word[1])) == 0;
 }
 
-/* Whether the frame is of the flow of the one before it, as frames often are. */
-static inline bool
-continues_flow(const struct compact_lookup *lookup, uint16_t number)
-{
-    return number > 0 && same_flow(&lookup[number].key, &lookup[number - 1].key);
-}
-
-/* Its key is there already. */
+/* Its key is there already.  Frames of one flow in a row, as they often are, are one look-up. */
 static inline void
-add_compact(const struct classifier *classifier, struct sorted_burst *burst, uint16_t number,
-            uint16_t place)
+add_compact(const struct classifier *classifier, struct compact_lookup *lookup, uint16_t place)
 {
-    struct compact_lookup *lookup = &burst->compact[number];
-
     lookup->place = place;
-    if (continues_flow(burst->compact, number)) {
-        lookup->home = lookup[-1].home;
-        lookup->hash = lookup[-1].hash;
+    if (same_flow(&lookup->key, &lookup[-1].key)) {
+        lookup->home = NULL;
         return;
     }
-    lookup->hash = flow_hash_compact(classifier->flows, &lookup->key);
-    lookup->home = flow_home_compact(classifier->flows, lookup->hash.place);
+    lookup->home = flow_home_compact(classifier->flows,
+                                     flow_place_compact(classifier->flows, &lookup->key));
     __builtin_prefetch(lookup->home);
 }
 
-/* Any frame, the slow way; returns whether it became the compact look-up `number`. */
+/* Any frame, the slow way; returns whether it became the next compact look-up. */
 static bool
-add_parsed(const struct classifier *classifier, struct sorted_burst *burst, uint16_t number,
-           uint16_t place, const struct rte_mbuf *frame, uint8_t port)
+add_parsed(const struct classifier *classifier, struct sorted_burst *burst,
+           struct compact_lookup *next, uint16_t place, const struct rte_mbuf *frame, uint8_t port)
 {
     struct wide_lookup *lookup = &burst->wide[burst->wides];
 
@@ -187,8 +181,8 @@ add_parsed(const struct classifier *classifier, struct sorted_burst *burst, uint
                      rte_pktmbuf_pkt_len(frame), port, &lookup->fields))
         return false;
     if (flow_is_compact(&lookup->fields.flow) && !classifier->flows->by_macs) {
-        burst->compact[number].key = flow_compact(&lookup->fields.flow);
-        add_compact(classifier, burst, number, place);
+        next->key = flow_compact(&lookup->fields.flow);
+        add_compact(classifier, next, place);
         return true;
     }
     lookup->place = place;
@@ -202,33 +196,61 @@ static void
 parse_burst(const struct classifier *classifier, uint8_t port, struct rte_mbuf **frames,
             uint16_t count, struct sorted_burst *burst)
 {
-    bool by_macs = classifier->flows->by_macs;
-    uint16_t compacts = 0;
+    struct compact_lookup *next = burst->compact;
 
     burst->wides = 0;
+    burst->none.key = (struct compact_key){{0, 0}};
     for (uint16_t i = 0; i < count; i++) {
-        if (likely(!by_macs &&
-                   compact_parse(rte_pktmbuf_mtod(frames[i], const uint8_t *),
-                                 rte_pktmbuf_data_len(frames[i]), port,
-                                 &burst->compact[compacts].key)))
-            add_compact(classifier, burst, compacts++, i);
+        if (likely(compact_parse(rte_pktmbuf_mtod(frames[i], const uint8_t *),
+                                 rte_pktmbuf_data_len(frames[i]), port, &next->key)))
+            add_compact(classifier, next++, i);
         else
-            compacts += add_parsed(classifier, burst, compacts, i, frames[i], port);
+            next += add_parsed(classifier, burst, next, i, frames[i], port);
     }
-    burst->compacts = compacts;
+    burst->compacts = (uint16_t)(next - burst->compact);
+}
+
+/* The same where rules ask for MAC addresses, for which compact look-ups have no room. */
+static void
+parse_burst_by_macs(const struct classifier *classifier, uint8_t port, struct rte_mbuf **frames,
+                    uint16_t count, struct sorted_burst *burst)
+{
+    burst->wides = burst->compacts = 0;
+    for (uint16_t i = 0; i < count; i++)
+        add_parsed(classifier, burst, burst->compact, i, frames[i], port);
 }
 
 /* Parses it once more: to keep all fields of all frames would cost those that are known. */
 static struct classification
 classify_new_flow(struct classifier *classifier, const struct rte_mbuf *frame, uint8_t port,
-                  struct flow_hash hash, uint32_t now)
+                  uint32_t now)
 {
     struct frame_fields fields;
 
     if (!frame_parse(rte_pktmbuf_mtod(frame, const uint8_t *), rte_pktmbuf_data_len(frame),
                      rte_pktmbuf_pkt_len(frame), port, &fields))
         return dropped(ONVM_DROP_malformed, 0);
-    return classify_unknown(classifier, &fields, hash, now);
+    return classify_unknown(classifier, &fields,
+                            flow_table_hash(classifier->flows, &fields.flow), now);
+}
+
+/* Whether the table knows where the flow goes. */
+static inline bool
+find_compact(struct classifier *classifier, const struct compact_lookup *lookup, uint32_t now,
+             struct classification *result)
+{
+    struct flow_note *note = flow_note_compact(lookup->home, &lookup->key);
+    uint16_t chain;
+
+    if (unlikely(note == NULL))
+        return false;
+    chain = note->id;
+    if (note->generation != classifier->flows->generation &&
+        (note->generation != 0 || !follow_lineage(classifier, &chain)))
+        return false;
+    flow_touch(note, now);
+    *result = outcome(chain, note->flow, note->era);
+    return true;
 }
 
 /* These return how many frames were of flows that the table knew. */
@@ -236,26 +258,20 @@ static uint16_t
 look_up_compacts(struct classifier *classifier, const struct sorted_burst *burst, uint8_t port,
                  struct rte_mbuf **frames, uint32_t now, struct classification *results)
 {
-    uint16_t known = 0;
+    const struct compact_lookup *end = burst->compact + burst->compacts;
+    uint16_t unknown = 0;
 
-    for (uint16_t i = 0; i < burst->compacts; i++) {
-        const struct compact_lookup *lookup = &burst->compact[i];
+    for (const struct compact_lookup *lookup = burst->compact; lookup < end; lookup++) {
         struct classification *result = &results[lookup->place];
-        struct flow_target target;
 
-        if (continues_flow(burst->compact, i)) {
+        if (lookup->home == NULL) {
             *result = results[lookup[-1].place];
-            known++;
-        } else if (likely(flow_find_compact(classifier->flows, &lookup->key, lookup->home, now,
-                                            &target) &&
-                          follow_entry(classifier, target, result))) {
-            known++;
-        } else {
-            *result = classify_new_flow(classifier, frames[lookup->place], port, lookup->hash,
-                                        now);
+        } else if (unlikely(!find_compact(classifier, lookup, now, result))) {
+            *result = classify_new_flow(classifier, frames[lookup->place], port, now);
+            unknown++;
         }
     }
-    return known;
+    return burst->compacts - unknown;
 }
 
 static uint16_t
@@ -287,7 +303,10 @@ classify_by_flow(struct classifier *classifier, uint8_t port, struct rte_mbuf **
     struct sorted_burst burst;
     uint16_t known;
 
-    parse_burst(classifier, port, frames, count, &burst);
+    if (classifier->flows->by_macs)
+        parse_burst_by_macs(classifier, port, frames, count, &burst);
+    else
+        parse_burst(classifier, port, frames, count, &burst);
     if (burst.compacts < count)
         for (uint16_t i = 0; i < count; i++)
             results[i] = dropped(ONVM_DROP_malformed, 0);
@@ -307,7 +326,7 @@ hash_frame(const struct classifier *classifier, const struct rte_mbuf *frame, ui
     struct compact_key key;
 
     if (likely(compact_parse(data, rte_pktmbuf_data_len(frame), 0, &key))) {
-        *flow = flow_hash_compact(classifier->flows, &key).flow;
+        *flow = flow_hash_compact(classifier->flows, &key);
         return true;
     }
     if (!frame_parse(data, rte_pktmbuf_data_len(frame), rte_pktmbuf_pkt_len(frame), 0, &fields))
@@ -379,7 +398,7 @@ knows_return(struct classifier *classifier, uint8_t port, const struct rte_mbuf 
                        port, &key))
         return false;
     key = compact_reverse(&key);
-    *place = flow_hash_compact(classifier->flows, &key).place;
+    *place = flow_place_compact(classifier->flows, &key);
     return flow_find_compact(classifier->flows, &key, flow_home_compact(classifier->flows, *place),
                              now, known) &&
            same_return(known, wanted);

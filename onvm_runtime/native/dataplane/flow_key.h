@@ -35,8 +35,8 @@ struct compact_key {
 #define COMPACT_USED (1ull << 47) /* so that no key is zero */
 #define COMPACT_VLAN_SHIFT 48
 
-/* The shortest packet that compact_parse reads: Ethernet, IPv4, UDP. */
-#define COMPACT_SHORTEST 42
+/* Bytes that compact_parse reads, untagged: Ethernet, IPv4, TCP up to its data offset. */
+#define COMPACT_SHORTEST 47
 
 static inline uint64_t
 flow_load64(const void *at)
@@ -51,6 +51,15 @@ static inline uint32_t
 flow_load32(const void *at)
 {
     uint32_t word;
+
+    memcpy(&word, at, sizeof(word));
+    return word;
+}
+
+static inline uint16_t
+flow_load16(const void *at)
+{
+    uint16_t word;
 
     memcpy(&word, at, sizeof(word));
     return word;
@@ -89,45 +98,55 @@ compact_reverse(const struct compact_key *key)
     }};
 }
 
-/* Whether the transport header agrees with the `room` bytes that IPv4 leaves for it. */
+/*
+ * Whether the transport header agrees with the `room` bytes that IPv4 leaves for it, which
+ * may be negative.  Without a branch between TCP and UDP, which take turns in traffic.
+ */
 static inline bool
-compact_transport_fits(const uint8_t *frame, uint8_t protocol, uint32_t room)
+compact_transport_fits(const uint8_t *frame, uint8_t protocol, int room)
 {
-    const uint8_t *l4 = frame + 34;
+    int tcp = protocol == IPPROTO_TCP;
+    int of_tcp = frame[46] >> 2 & 0x3c, of_udp = ntohs(flow_load16(frame + 38));
+    int size = of_udp ^ ((of_udp ^ of_tcp) & -tcp), least = 8 + 12 * tcp;
 
-    if (protocol == IPPROTO_TCP)
-        return room >= 20 && l4[12] >> 4 >= 5 && (l4[12] >> 4) * 4u <= room;
-    if (protocol == IPPROTO_UDP) {
-        uint32_t length = (uint32_t)(l4[4] << 8 | l4[5]);
+    return (tcp | (protocol == IPPROTO_UDP)) & (size >= least) & (size <= room);
+}
 
-        return length >= 8 && length <= room;
-    }
-    return false;
+/* A VLAN id as compact keys have it; `tci`: the two bytes behind the TPID. */
+static inline uint64_t
+compact_vlan(const uint8_t *tci)
+{
+    return (uint64_t)((tci[0] & 0x0f) << 8 | tci[1]) << COMPACT_VLAN_SHIFT;
 }
 
 /*
- * Reads the key of an untagged IPv4 packet without options that is no fragment and
- * carries TCP or UDP.  False: it is something else or malformed; frame_parse knows.
+ * Reads the key of an IPv4 packet with one 802.1Q tag at the most, without options, that is no
+ * fragment and carries TCP or UDP.  False: it is something else or malformed; frame_parse knows.
  */
 static inline bool
 compact_parse(const uint8_t *frame, uint32_t length, uint8_t port, struct compact_key *key)
 {
+    uint64_t known = (uint64_t)port << COMPACT_PORT_SHIFT | COMPACT_HAS_PORTS | COMPACT_USED;
     uint64_t start, middle; /* from the ethertype on, and from the identification on */
-    uint32_t total;
-    uint8_t protocol;
+    int total;
 
-    if (length < COMPACT_SHORTEST)
+    if (length < COMPACT_SHORTEST + VLAN_TAG)
         return false;
     start = flow_load64(frame + 12);
+    if ((uint16_t)start == 0x0081) {
+        known |= compact_vlan(frame + FRAME_HEADER);
+        frame += VLAN_TAG;
+        length -= VLAN_TAG;
+        start = flow_load64(frame + 12);
+    }
     middle = flow_load64(frame + 18);
     total = ntohs((uint16_t)(start >> 32));
-    protocol = (uint8_t)(middle >> 40);
-    if ((start & 0xffffff) != 0x450008 || (middle & 0xff3f0000) != 0 || total < 28 ||
-        total > length - FRAME_HEADER || !compact_transport_fits(frame, protocol, total - 20))
+    if ((((start & 0xffffff) ^ 0x450008) | ((uint32_t)middle & 0xff3f0000)) != 0 ||
+        total > (int)length - FRAME_HEADER ||
+        !compact_transport_fits(frame, (uint8_t)(middle >> 40), total - 20))
         return false;
     key->word[0] = flow_load64(frame + 26);
-    key->word[1] = flow_load32(frame + 34) | (uint64_t)protocol << 32 |
-                   (uint64_t)port << COMPACT_PORT_SHIFT | COMPACT_HAS_PORTS | COMPACT_USED;
+    key->word[1] = flow_load32(frame + 34) | (middle >> 8 & 0xff00000000ull) | known;
     return true;
 }
 

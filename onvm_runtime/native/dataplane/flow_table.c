@@ -121,27 +121,43 @@ flow_table_hash_like(struct flow_table *table, const struct flow_table *other)
     memcpy(table->seed, other->seed, sizeof(table->seed));
 }
 
+/* An end of an IPv4 flow as flow_hash_compact has it; of another, all of it folded. */
 static inline uint64_t
-hash_endpoint(const uint64_t *seed, const uint8_t *address, uint16_t port)
+hash_end(const struct flow_table *table, uint8_t family, const uint8_t *address, uint16_t port)
 {
-    return flow_mix_endpoint(seed, flow_load64(address), flow_load64(address + 8), htons(port));
+    const uint64_t *seed = table->seed;
+
+    if (family == FLOW_IPV4)
+        return flow_load32(address) | (uint64_t)htons(port) << 32;
+    return flow_mix(flow_load64(address) ^ seed[1],
+                    flow_load64(address + 8) ^ seed[2] ^ (uint64_t)port << 48);
+}
+
+/* The symmetric hash of any flow, whose upper half takes no part in `flow`. */
+static uint64_t
+hash_ends(const struct flow_table *table, const struct flow_key *key)
+{
+    return flow_mix_ends(table->seed,
+                         hash_end(table, key->family, key->source, key->source_port),
+                         hash_end(table, key->family, key->destination, key->destination_port),
+                         key->protocol | (uint16_t)(key->family << 8));
 }
 
 struct flow_hash
 flow_table_hash(const struct flow_table *table, const struct flow_key *key)
 {
-    const uint64_t *seed = table->seed;
     uint64_t where = (uint64_t)key->port << 32 | (uint64_t)key->vlan[0] << 16 | key->vlan[1];
+    uint64_t ends = hash_ends(table, key);
     struct compact_key compact;
-    uint64_t ends;
+    uint32_t place;
 
     if (flow_is_compact(key)) {
         compact = flow_compact(key);
-        return flow_hash_compact(table, &compact);
+        place = flow_place_compact(table, &compact);
+    } else {
+        place = (uint32_t)(flow_mix(ends ^ table->seed[1], where ^ table->seed[2]) >> 16);
     }
-    ends = hash_endpoint(seed, key->source, key->source_port) +
-           hash_endpoint(seed, key->destination, key->destination_port);
-    return flow_mix_ends(seed, ends, key->protocol | (uint16_t)(key->family << 8), where);
+    return (struct flow_hash){.flow = (uint32_t)ends, .place = place};
 }
 
 /* The entry that lies `way` steps from the home; every way of a bucket is met once. */
@@ -160,7 +176,7 @@ wide_way(struct wide_entry *home, size_t way)
 struct flow_note *
 flow_search_compact(struct compact_entry *home, const struct compact_key *key)
 {
-    for (size_t way = 2; way < FLOW_WAYS; way++)
+    for (size_t way = 1; way < FLOW_WAYS; way++)
         if (compact_difference(compact_way(home, way), key) == 0)
             return &compact_way(home, way)->note;
     return NULL;

@@ -180,35 +180,31 @@ flow_mix(uint64_t a, uint64_t b)
     return (uint64_t)product ^ (uint64_t)(product >> 64);
 }
 
-/* An address and a port in network order; of IPv4 the second half is zero. */
+/* The hash of two ends in either order.  `kind`: family and protocol. */
 static inline uint64_t
-flow_mix_endpoint(const uint64_t *seed, uint64_t first, uint64_t second, uint16_t port)
+flow_mix_ends(const uint64_t *seed, uint64_t source, uint64_t destination, uint16_t kind)
 {
-    return flow_mix(first ^ seed[0], second ^ seed[1] ^ (uint64_t)port << 48);
+    return flow_mix(flow_mix(source ^ seed[0], destination ^ seed[0]) ^ seed[1], kind ^ seed[2]);
 }
 
-/* `kind`: family and protocol; `where`: port and VLANs, by which no two directions differ. */
-static inline struct flow_hash
-flow_mix_ends(const uint64_t *seed, uint64_t ends, uint16_t kind, uint64_t where)
-{
-    uint64_t flow = flow_mix(ends ^ seed[2], kind ^ seed[3]);
-
-    return (struct flow_hash){
-        .flow = (uint32_t)flow,
-        .place = (uint32_t)(flow_mix(flow ^ seed[1], where ^ seed[2]) >> 16),
-    };
-}
-
-static inline struct flow_hash
+static inline uint32_t
 flow_hash_compact(const struct flow_table *table, const struct compact_key *key)
 {
-    const uint64_t *seed = table->seed;
-    uint64_t ends =
-        flow_mix_endpoint(seed, (uint32_t)key->word[0], 0, (uint16_t)key->word[1]) +
-        flow_mix_endpoint(seed, key->word[0] >> 32, 0, (uint16_t)(key->word[1] >> 16));
+    uint64_t ends = key->word[0], ports = key->word[1];
 
-    return flow_mix_ends(seed, ends, FLOW_IPV4 << 8 | (uint8_t)(key->word[1] >> 32),
-                         key->word[1] >> COMPACT_PORT_SHIFT);
+    return (uint32_t)flow_mix_ends(table->seed, (uint32_t)ends | (ports & 0xffff) << 32,
+                                   ends >> 32 | (ports & 0xffff0000) << 16,
+                                   FLOW_IPV4 << 8 | (uint8_t)(ports >> 32));
+}
+
+/*
+ * The place of a compact key's entry.  A product of two secrets is no linear function of the
+ * key, as a CRC is, whose collisions are the same under every seed.
+ */
+static inline uint32_t
+flow_place_compact(const struct flow_table *table, const struct compact_key *key)
+{
+    return (uint32_t)(flow_mix(key->word[0] ^ table->seed[2], key->word[1] ^ table->seed[3]) >> 16);
 }
 
 /* The number of the place's home among all entries of a store. */
@@ -232,27 +228,25 @@ compact_difference(const struct compact_entry *entry, const struct compact_key *
     return (entry->key.word[0] ^ key->word[0]) | (entry->key.word[1] ^ key->word[1]);
 }
 
-/* The rest of a bucket, behind the line of the entry's home; NULL: the flow has no entry. */
+/* The rest of a bucket, beyond the entry's home; NULL: the flow has no entry. */
 struct flow_note *flow_search_compact(struct compact_entry *home, const struct compact_key *key);
 
 static inline struct flow_note *
 flow_note_compact(struct compact_entry *home, const struct compact_key *key)
 {
-    struct compact_entry *beside = (struct compact_entry *)((uintptr_t)home ^ sizeof(*home));
-    bool at_home = compact_difference(home, key) == 0;
-
-    if (__builtin_expect(at_home | (compact_difference(beside, key) == 0), 1))
-        return &(at_home ? home : beside)->note;
+    if (__builtin_expect(compact_difference(home, key) == 0, 1))
+        return &home->note;
     return flow_search_compact(home, key);
 }
 
-static inline struct flow_target
-flow_note_target(const struct flow_note *note)
+/* Marks an entry as used. */
+static inline void
+flow_touch(struct flow_note *note, uint32_t now)
 {
-    return (struct flow_target){.flow = note->flow,
-                                .id = note->id,
-                                .era = note->era,
-                                .is_return = note->generation == 0};
+    if (note->seen == now) /* spares the line a write */
+        return;
+    note->seen = now;
+    note->proven = 1;
 }
 
 /* Whether the note counts still; marks it as used. */
@@ -264,11 +258,11 @@ flow_read_note(const struct flow_table *table, struct flow_note *note, uint32_t 
 
     if (note->generation != 0 && note->generation != table->generation)
         return false;
-    if (before != now) { /* spares the line a write */
-        note->seen = now;
-        note->proven = 1;
-    }
-    *target = flow_note_target(note);
+    flow_touch(note, now);
+    *target = (struct flow_target){.flow = note->flow,
+                                   .id = note->id,
+                                   .era = note->era,
+                                   .is_return = note->generation == 0};
     target->seen = before;
     return true;
 }

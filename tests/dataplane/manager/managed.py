@@ -77,7 +77,10 @@ class Managed:
             self.process = subprocess.Popen(
                 self._command(), env=self._environment(), stdout=log, stderr=log
             )
-        eventually(self.answers, "the manager answers", 30)
+        try:
+            eventually(self.answers, "the manager answers", 120)
+        except AssertionError as error:
+            raise AssertionError(f"{error}: {self.log()[-4000:]}") from error
 
     def _command(self) -> list[str | Path]:
         return [sys.executable, "-m", "onvm_runtime.manager", "--config", self.config]
