@@ -199,12 +199,16 @@ flow_hash_compact(const struct flow_table *table, const struct compact_key *key)
 
 /*
  * The place of a compact key's entry.  A product of two secrets is no linear function of the
- * key, as a CRC is, whose collisions are the same under every seed.
+ * key, as a CRC is, whose collisions are the same under every seed.  It alone leaves patterns of
+ * some sequences of keys under some seeds; the second product takes them away.
  */
 static inline uint32_t
 flow_place_compact(const struct flow_table *table, const struct compact_key *key)
 {
-    return (uint32_t)(flow_mix(key->word[0] ^ table->seed[2], key->word[1] ^ table->seed[3]) >> 16);
+    const uint64_t *seed = table->seed;
+    uint64_t mixed = flow_mix(key->word[0] ^ seed[2], key->word[1] ^ seed[3]);
+
+    return (uint32_t)((mixed ^ mixed >> 32) * (seed[0] | 1) >> 32);
 }
 
 /* The number of the place's home among all entries of a store. */

@@ -4,7 +4,9 @@
  * Beside it the lookup of a ready 5-tuple in DPDK's rte_hash, a burst at a time and
  * with nothing around it.
  *
- *   bench_lookup FLOWS PACKETS SAMPLES [EAL-OPTION...]
+ *   bench_lookup FLOWS ROOM PACKETS SAMPLES [EAL-OPTION...]
+ *
+ * ROOM: of the table, in flows.
  *
  * A line for each sample, in CPU ns/packet: reading the frame's headers at all, parsing
  * beyond that, the hash beyond that, the rest of classification (the flow table and its
@@ -24,7 +26,6 @@
 #include "dataplane/flow_table.h"
 #include "sampling.h"
 
-#define TABLE (1u << 21)
 #define ROOM 64    /* bytes from one frame to the next */
 #define BATCH 1024 /* frames */
 #define ADDRESSES 26 /* where they begin in a frame */
@@ -37,7 +38,7 @@ struct key {
 };
 
 struct bench {
-    uint32_t flows, packets;
+    uint32_t flows, room, packets;
     uint8_t *memory, *template;
     struct rte_mbuf *mbuf;
     struct rte_mbuf *frame[BATCH];
@@ -88,7 +89,7 @@ open_classifier(struct bench *bench)
     struct failure failure;
 
     bench->seed = flow_table_new(1);
-    bench->classifier = classifier_new(TABLE, &node, &failure);
+    bench->classifier = classifier_new(bench->room, &node, &failure);
     REQUIRE(bench->classifier != NULL && bench->seed != NULL, "%s", failure.text);
     classifier_set_needs(bench->classifier, (enum flow_need[ONVM_MAX_CHAINS]){[1] = FLOW_STATE});
     ruleset_free(classifier_exchange(bench->classifier,
@@ -107,7 +108,7 @@ static void
 open_hash(struct bench *bench)
 {
     const struct rte_hash_parameters parameters = {
-        .name = "bench", .entries = TABLE, .key_len = sizeof(struct key)};
+        .name = "bench", .entries = bench->room, .key_len = sizeof(struct key)};
 
     bench->hash = rte_hash_create(&parameters);
     REQUIRE(bench->hash != NULL, "no memory for rte_hash");
@@ -275,14 +276,15 @@ warm_up(struct bench *bench)
 int
 main(int argc, char **argv)
 {
-    const char *usage = "FLOWS PACKETS SAMPLES [EAL-OPTION...]";
+    const char *usage = "FLOWS ROOM PACKETS SAMPLES [EAL-OPTION...]";
     static struct bench bench;
-    uint32_t samples = number(argc, argv, 3, usage);
+    uint32_t samples = number(argc, argv, 4, usage);
 
     bench.flows = number(argc, argv, 1, usage);
-    bench.packets = number(argc, argv, 2, usage);
-    argv[3] = argv[0];
-    REQUIRE(rte_eal_init(argc - 3, argv + 3) >= 0, "DPDK does not start");
+    bench.room = number(argc, argv, 2, usage);
+    bench.packets = number(argc, argv, 3, usage);
+    argv[4] = argv[0];
+    REQUIRE(rte_eal_init(argc - 4, argv + 4) >= 0, "DPDK does not start");
     make_frames(&bench);
     open_classifier(&bench);
     open_hash(&bench);

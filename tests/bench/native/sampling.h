@@ -28,10 +28,10 @@ use(const void *pointer)
 static inline uint32_t
 number(int argc, char **argv, int place, const char *usage)
 {
-    char *end;
+    char *end = NULL;
     unsigned long value = place < argc ? strtoul(argv[place], &end, 10) : 0;
 
-    if (value == 0 || *end != '\0' || value > UINT32_MAX) {
+    if (end == NULL || *end != '\0' || value > UINT32_MAX) {
         fprintf(stderr, "usage: %s %s\n", argv[0], usage);
         exit(2);
     }
