@@ -46,6 +46,7 @@ def _instance(
         fused,
         together[0].placement,
         sum(each.cpu_weight for each in together),
+        any(each.by_rate for each in together),
         service.weight(n),
         service.stateful,
     )

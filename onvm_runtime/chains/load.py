@@ -9,6 +9,7 @@ from onvm_runtime.chains import limits, match_rules, node_rules, rules, values
 from onvm_runtime.chains.catalogue import Catalogue
 from onvm_runtime.chains.document import Fields, Node, Problems, parse, write
 from onvm_runtime.chains.spec import (
+    BY_RATE,
     CPU_WEIGHT,
     Autoscale,
     Chain,
@@ -118,6 +119,7 @@ def _service(name: str, node: Node, problems: Problems) -> Service:
     fields = Fields(node, problems, _SERVICE_KEYS, required=("nf",))
     autoscale = _autoscale(fields.node("autoscale"), problems)
     fewest = autoscale.min if autoscale else 1
+    weight = fields.take("cpu_weight", values.cpu_weight, CPU_WEIGHT)
     return Service(
         name=name,
         nf=fields.take("nf", values.text, ""),
@@ -132,7 +134,8 @@ def _service(name: str, node: Node, problems: Problems) -> Service:
         branches=fields.each("to", values.text, ""),
         fuse=fields.take("fuse", values.boolean, False),
         placement=_placement(fields),
-        cpu_weight=fields.take("cpu_weight", values.integer(1, limits.CPU_WEIGHT), CPU_WEIGHT),
+        cpu_weight=weight if isinstance(weight, int) else CPU_WEIGHT,
+        by_rate=weight == BY_RATE,
     )
 
 

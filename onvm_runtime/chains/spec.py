@@ -14,6 +14,7 @@ PortRange: TypeAlias = tuple[int, int]
 Placement: TypeAlias = str | tuple[int, ...]  # "auto", "shared", or CPUs
 
 CPU_WEIGHT = 100
+BY_RATE = "rate"  # in place of a CPU weight
 
 
 @dataclass(frozen=True)
@@ -47,6 +48,7 @@ class Service:
     """What the instances of one NF offer; chains name it.
 
     weights        shares of new flows, by replica; 1 where none is given
+    by_rate        its CPU weight follows what arrives; `cpu_weight` is where it begins
     stateful       whether its instances know their flows, which therefore stay where
                    they are; None: as the NF's entry in the catalogue says
     drain_seconds  that a replica which is to go may keep its flows
@@ -60,6 +62,7 @@ class Service:
     fuse: bool = False
     placement: Placement | None = None
     cpu_weight: int = CPU_WEIGHT
+    by_rate: bool = False
     weights: tuple[int, ...] = ()
     stateful: bool | None = None
     drain_seconds: int = 30
@@ -77,7 +80,9 @@ class Service:
             service["fuse"] = True
         if self.placement is not None:
             service["placement"] = placement_json(self.placement)
-        if self.cpu_weight != CPU_WEIGHT:
+        if self.by_rate:
+            service["cpu_weight"] = BY_RATE
+        elif self.cpu_weight != CPU_WEIGHT:
             service["cpu_weight"] = self.cpu_weight
         return {**service, **self._balancing()}
 
@@ -110,7 +115,7 @@ class Instance:
 
     `fused` holds (name, NF) of all that run in its process, itself included; it is empty
     where the process is its own.  `placement` None: as the node places NFs.  `cpu_weight` is
-    of the process.
+    of the process, and follows what arrives if `by_rate`.
     """
 
     name: str
@@ -121,6 +126,7 @@ class Instance:
     fused: tuple[tuple[str, str], ...] = ()
     placement: Placement | None = None
     cpu_weight: int = CPU_WEIGHT
+    by_rate: bool = False
     weight: int = 1
     stateful: bool | None = None
 

@@ -14,7 +14,7 @@ from ipaddress import IPv4Address, IPv4Interface, ip_address, ip_network
 from onvm_runtime.chains import limits
 from onvm_runtime.chains.document import Content
 from onvm_runtime.chains.problem import suggest
-from onvm_runtime.chains.spec import Network, Placement, PortRange
+from onvm_runtime.chains.spec import BY_RATE, Network, Placement, PortRange
 
 # IANA protocol numbers (https://www.iana.org/assignments/protocol-numbers)
 PROTOCOLS: Mapping[str, int] = {"icmp": 1, "tcp": 6, "udp": 17, "icmpv6": 58, "sctp": 132}
@@ -176,6 +176,16 @@ def cpus(value: str) -> tuple[int, ...]:
     if not found or max(found) > limits.CPU:
         raise ValueError(f"must be a list of CPUs, each from 0 to {limits.CPU}")
     return tuple(sorted(found))
+
+
+def cpu_weight(content: Content) -> int | str:
+    """A weight of CPU time, or BY_RATE."""
+    if content == BY_RATE:
+        return BY_RATE
+    try:
+        return integer(1, limits.CPU_WEIGHT)(content)
+    except ValueError as error:
+        raise ValueError(f"{error}, or {BY_RATE}") from None
 
 
 def placement(content: Content) -> Placement:

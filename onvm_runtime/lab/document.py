@@ -125,9 +125,7 @@ class _Reader:
         if node is None:
             return Endpoint("", "")
         fields = Fields(node, self._problems, ("node", "port"), required=("node", "port"))
-        return Endpoint(
-            fields.take("node", values.text, ""), fields.take("port", values.text, "")
-        )
+        return Endpoint(fields.take("node", values.text, ""), fields.take("port", values.text, ""))
 
     def _hop(self, node: Node, services: Mapping[str, LabService]) -> Hop:
         """`service`, or `service@place` for some of the nodes where it runs."""

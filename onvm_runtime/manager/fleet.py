@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable, Collection, Iterable
+from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import replace
 from typing import Any
 
@@ -204,6 +204,19 @@ class Fleet:
         """The weight of an instance's process."""
         return self.placing.weight(_process(self[name].wanted))
 
+    def weighed_by_rate(self) -> dict[str, list[str]]:
+        """The processes whose weight follows what arrives, with their instances."""
+        members: dict[str, list[str]] = {}
+        for name, one in self.instances.items():
+            if one.wanted.by_rate:
+                members.setdefault(_process(one.wanted), []).append(name)
+        return members
+
+    async def weigh_cpu(self, weights: Mapping[str, int]) -> None:
+        """Gives the processes that follow what arrives these weights."""
+        self.placing.follow(weights)
+        await self._place()
+
     def weighs_by(self, name: str) -> str:
         """What an instance's weight is enforced by: cgroup, or nice."""
         return self._driver.weighs_by(_process(self[name].wanted))
@@ -223,9 +236,7 @@ class Fleet:
 
     def _complete(self, started: Launch) -> Launch:
         name = started.instance
-        return replace(
-            started, cpus=self.placing.cpus(name), cpu_weight=self.placing.weight(name)
-        )
+        return replace(started, cpus=self.placing.cpus(name), cpu_weight=self.placing.weight(name))
 
     def _make(self, wanted: Wanted) -> Instance:
         return Instance(wanted, launch(wanted, self._config), self._driver)

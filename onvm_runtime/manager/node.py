@@ -24,6 +24,7 @@ from onvm_runtime.manager.ports import Ports
 from onvm_runtime.manager.rollout import Rollouts
 from onvm_runtime.manager.sampling import Sampling
 from onvm_runtime.manager.state import StateFile
+from onvm_runtime.manager.weighing import Weighing
 from onvm_runtime.telemetry.latency import Latency
 from onvm_runtime.telemetry.snapshot import Snapshot
 
@@ -53,6 +54,7 @@ class Node:
         self._counting = Counting()
         self.draining = Draining(self.rollouts)
         self.autoscaling = Autoscaling(self.rollouts, self._counting)
+        self.weighing = Weighing(self.fleet, self.in_force, self._counting)
         self._tasks: set[asyncio.Task[None]] = set()
 
     async def start(self) -> None:
@@ -64,6 +66,7 @@ class Node:
             asyncio.create_task(self.ports.keep_trying(self._connected, self._resend)),
             asyncio.create_task(self.draining.run(self._connected)),
             asyncio.create_task(self.autoscaling.run(self._connected)),
+            asyncio.create_task(self.weighing.run(self._connected)),
         }
 
     async def broken(self) -> None:

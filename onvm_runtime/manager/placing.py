@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 
 from onvm_runtime.chains import Instance as Wanted
 from onvm_runtime.chains.spec import Placement
@@ -21,6 +21,7 @@ class Placing:
         self._config = config
         self._topology = topology.read()
         self._weights: dict[str, int] = {}
+        self._rates: dict[str, int] = {}  # weights of those that follow what arrives
         self.places: dict[str, Place] = {}
 
     def adopt(self, process: str, pid: int) -> None:
@@ -36,7 +37,7 @@ class Placing:
         An adopted process has the weight with which it was started: that is the same.
         """
         processes = {one.group or one.name: one for one in wanted}
-        weights = {name: one.cpu_weight for name, one in processes.items()}
+        weights = {name: self._weigh(name, one) for name, one in processes.items()}
         before = {
             name: (place.cpus, self._weights.get(name, weights.get(name)))
             for name, place in self.places.items()
@@ -55,6 +56,10 @@ class Placing:
             if before.get(name) != (place.cpus, self._weights[name])
         }
 
+    def follow(self, weights: Mapping[str, int]) -> None:
+        """Takes over the weights of processes that follow what arrives, for `renew`."""
+        self._rates = dict(weights)
+
     def cpus(self, process: str) -> str:
         """The CPUs of a process as a cpuset; empty for no limit."""
         return cpu_list(self.places[process].cpus) if process in self.places else ""
@@ -66,6 +71,11 @@ class Placing:
     def polls(self, process: str) -> bool:
         """Whether a process may spin for work: it shall, and nobody else needs its core."""
         return self._config.nf.dedicated and self.places[process].alone
+
+    def _weigh(self, process: str, wanted: Wanted) -> int:
+        if not wanted.by_rate:
+            return wanted.cpu_weight
+        return self._rates.get(process, wanted.cpu_weight)
 
     def _wish(self, wanted: Wanted) -> Placement:
         wish = wanted.placement

@@ -281,6 +281,11 @@ def _problems(node: Node) -> Iterable[str]:
             yield f"NF {instance.wanted.name} does not spin for work: {_not_alone(place)}"
         if instance.state in ("failed", "backoff"):
             yield f"NF {instance.wanted.name}: {instance.reason}"
+        if instance.wanted.by_rate and node.fleet.weighs_by(instance.wanted.name) == "nice":
+            yield (
+                f"NF {instance.wanted.name} is weighed by rate in nice levels, a quarter of a "
+                "weight each: cgroups cannot be written here"
+            )
 
 
 def _not_alone(place: Place) -> str:

@@ -92,9 +92,7 @@ class ManagerFacts:
     services: tuple[ServiceFacts, ...] = ()
 
 
-def exposition(
-    facts: ManagerFacts, snapshot: Snapshot | None, latency: Latency | None
-) -> bytes:
+def exposition(facts: ManagerFacts, snapshot: Snapshot | None, latency: Latency | None) -> bytes:
     """The page /metrics.  Without a data plane there are no counters and no latencies."""
     registry = CollectorRegistry()
     registry.register(_Collector(facts, snapshot, latency))

@@ -76,3 +76,16 @@ async def test_an_adopted_process_is_left_as_it_is(
     assert runtime.adjusted == []
     assert [after.fleet.place(name).cpus for name in ("a-1", "b-1", "b-2")] == [(3,), (1,), (2,)]
     await after.leave()
+
+
+async def test_weights_that_follow_rates_are_those_that_were_measured(
+    node: Node, runtime: Any
+) -> None:
+    await apply(node, SPEC.replace("300", "rate"))
+    assert node.fleet.weighed_by_rate() == {"b-1": ["b-1"], "b-2": ["b-2"]}
+    await node.fleet.weigh_cpu({"b-1": 40, "b-2": 160})
+    changed = {one.instance: one.cpu_weight for one, _ in runtime.adjusted}
+    assert changed == {"b-1": 40, "b-2": 160}
+    await apply(node, SPEC)
+    assert node.fleet.weighed_by_rate() == {}
+    assert node.fleet.weight("b-1") == 300
