@@ -7,13 +7,14 @@
 #include "nf/parameters.h"
 
 #define SECOND 1000000000ull
+#define SHARES_MAX 64
 #define TIMEOUT_MAX 604800 /* a week, in seconds */
 
 /* The parameters as they were read. */
 struct parameters {
     json_t *inside, *addresses, *timeouts;
     const char *ports, *mac;
-    uint64_t max_entries;
+    uint64_t max_entries, shares, replica;
     uint16_t low, high;
     uint32_t public[PUBLIC_MAX];
     uint32_t publics;
@@ -91,6 +92,24 @@ read_ports(struct parameters *parameters, struct onvm_failure *failure)
     return true;
 }
 
+/* Leaves the replica its part of the ports; what division leaves over is the last one's. */
+static bool
+take_share(struct parameters *parameters, struct onvm_failure *failure)
+{
+    unsigned shares = (unsigned)parameters->shares, replica = (unsigned)parameters->replica;
+    unsigned size = (parameters->high - parameters->low + 1u) / shares;
+
+    if (replica > shares)
+        return onvm_fail(failure, "replica %u needs a share of the ports: shares must be %u or more",
+                         replica, replica);
+    if (size == 0)
+        return onvm_fail(failure, "ports %s cannot be cut into %u shares", parameters->ports, shares);
+    parameters->low = (uint16_t)(parameters->low + (replica - 1) * size);
+    if (replica < shares)
+        parameters->high = (uint16_t)(parameters->low + size - 1);
+    return true;
+}
+
 static bool
 read_timeouts(json_t *object, struct timeouts *timeouts, struct onvm_failure *failure)
 {
@@ -142,6 +161,8 @@ read_parameters(struct parameters *parameters, json_t *configuration,
         {"inside", ONVM_LIST, .value = &parameters->inside},
         {"addresses", ONVM_LIST, .value = &parameters->addresses},
         {"ports", ONVM_TEXT, .text = &parameters->ports},
+        {"shares", ONVM_NUMBER, .number = &parameters->shares, .least = 1, .most = SHARES_MAX},
+        {"replica", ONVM_NUMBER, .number = &parameters->replica, .least = 1, .most = SHARES_MAX},
         {"timeouts", ONVM_ANYTHING, .value = &parameters->timeouts},
         {"max_entries", ONVM_NUMBER, .number = &parameters->max_entries, .least = 1,
          .most = 262144},
@@ -173,12 +194,14 @@ open_translations(struct nat *nat, const struct parameters *parameters,
 bool
 configuration_apply(struct nat *nat, json_t *configuration, struct onvm_failure *failure)
 {
-    struct parameters parameters = {.ports = "1024-65535", .max_entries = 65536};
+    struct parameters parameters = {.ports = "1024-65535", .max_entries = 65536, .shares = 1,
+                                    .replica = 1};
     struct nat next = *nat;
 
     if (!read_parameters(&parameters, configuration, failure) ||
         !read_inside(&next, parameters.inside, failure) ||
         !read_addresses(&parameters, &next, failure) || !read_ports(&parameters, failure) ||
+        !take_share(&parameters, failure) ||
         !set_macs(&next, &parameters, failure) ||
         !open_translations(&next, &parameters, nat, failure))
         return false;

@@ -13,7 +13,7 @@ from onvm_runtime.chains.problem import SpecError
 from onvm_runtime.chains.spec import Json
 
 _REQUIRED = ("name", "summary", "parameters")
-_KEYS = (*_REQUIRED, "stateful", "single")
+_KEYS = (*_REQUIRED, "stateful", "shares")
 
 
 @dataclass(frozen=True)
@@ -21,14 +21,16 @@ class NF:
     """One entry: an NF's name, a sentence about it, the JSON Schema of its parameters.
 
     stateful  its instances know their flows, which therefore have to stay where they are
-    single    a service of it has one instance
+    shares    the parameter that says into how many shares an instance's resources are cut, and so
+              how many replicas there may be (1 where it is missing); each instance is told its
+              number by a parameter `replica`.  Empty: replicas need not know of each other
     """
 
     name: str
     summary: str
     parameters: Mapping[str, Json]
     stateful: bool = False
-    single: bool = False
+    shares: str = ""
 
 
 class Catalogue(dict[str, NF]):
@@ -68,5 +70,5 @@ def _entry(text: str, problems: Problems) -> NF:
         summary=fields.take("summary", values.text, ""),
         parameters=schema,
         stateful=fields.take("stateful", values.boolean, False),
-        single=fields.take("single", values.boolean, False),
+        shares=fields.take("shares", values.text, ""),
     )

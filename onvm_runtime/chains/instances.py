@@ -49,4 +49,5 @@ def _instance(
         any(each.by_rate for each in together),
         service.weight(n),
         service.stateful,
+        n,
     )

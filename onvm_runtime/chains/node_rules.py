@@ -5,12 +5,12 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterator
 
-from onvm_runtime.chains.catalogue import Catalogue
+from onvm_runtime.chains.catalogue import NF, Catalogue
 from onvm_runtime.chains.document import Problems
 from onvm_runtime.chains.match_rules import match_keys
 from onvm_runtime.chains.parameters import parameter_problems
 from onvm_runtime.chains.problem import suggest
-from onvm_runtime.chains.spec import LabSpec, versions
+from onvm_runtime.chains.spec import LabSpec, Service, versions
 
 
 def apply(spec: LabSpec, catalogue: Catalogue, ports: Collection[str], problems: Problems) -> None:
@@ -30,11 +30,22 @@ def _wrong_services(spec: LabSpec, catalogue: Catalogue) -> Iterator[tuple[str, 
         entry = catalogue.get(service.nf)
         if entry:
             yield from parameter_problems(entry.parameters, service.parameters, f"{key}.parameters")
-            most = service.autoscale.max if service.autoscale else service.replicas
-            if entry.single and most > 1:
-                yield f"{key}.replicas", f"a service of {service.nf} has one instance: write 1"
+            if entry.shares:
+                yield from _too_few_shares(entry, service)
         elif service.nf:
             yield f"{key}.nf", f"no NF {service.nf!r}; {suggest(service.nf, catalogue)}"
+
+
+def _too_few_shares(entry: NF, service: Service) -> Iterator[tuple[str, str]]:
+    """Replicas that divide a resource have a share each, whatever their number is just now."""
+    most = service.autoscale.max if service.autoscale else service.replicas
+    shares = service.parameters.get(entry.shares, 1)
+    if isinstance(shares, int) and most > shares:
+        yield (
+            f"services.{service.name}.replicas",
+            f"{most} replicas of {service.nf} need as many shares: "
+            f"give it the parameter {entry.shares}, {most} or more",
+        )
 
 
 def _unknown_ports(spec: LabSpec, ports: Collection[str]) -> Iterator[tuple[str, str]]:

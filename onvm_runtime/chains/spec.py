@@ -111,7 +111,7 @@ def placement_json(placement: Placement) -> Json:
 
 @dataclass(frozen=True)
 class Instance:
-    """One NF that shall run.
+    """One NF that shall run, the `number`th of its service from 1 on.
 
     `fused` holds (name, NF) of all that run in its process, itself included; it is empty
     where the process is its own.  `placement` None: as the node places NFs.  `cpu_weight` is
@@ -129,6 +129,7 @@ class Instance:
     by_rate: bool = False
     weight: int = 1
     stateful: bool | None = None
+    number: int = 1
 
     @property
     def group(self) -> str:

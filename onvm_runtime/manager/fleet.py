@@ -246,7 +246,7 @@ class Fleet:
             "nf.expect",
             name=wanted.name,
             service=wanted.service,
-            parameters=dict(wanted.parameters),
+            parameters=self._parameters(wanted),
             branches=list(wanted.branches),
             uid=self._config.nf.user,
             gid=self._config.nf.user,
@@ -255,6 +255,12 @@ class Fleet:
             weight=0 if wanted.name in self._idle else wanted.weight,
             stateful=self.stateful(wanted.nf, wanted.stateful),
         )
+
+    def _parameters(self, wanted: Wanted) -> dict[str, Any]:
+        """What an instance is told, its number included if it has to know its share."""
+        entry = self._catalogue.get(wanted.nf)
+        number = {"replica": wanted.number} if entry and entry.shares else {}
+        return {**wanted.parameters, **number}
 
     async def _end_orphans(self) -> None:
         orphans, self._orphans = self._orphans, {}

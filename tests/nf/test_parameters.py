@@ -108,6 +108,16 @@ IMPOSSIBLE = [
         rules({"to": "scrubber"}),
         "the service scrubber is not among those that this one may name in `to`",
     ),
+    (
+        "nat",
+        NAT | {"shares": 2, "replica": 3},
+        "replica 3 needs a share of the ports: shares must be 3 or more",
+    ),
+    (
+        "nat",
+        NAT | {"ports": "1024-1025", "shares": 3},
+        "ports 1024-1025 cannot be cut into 3 shares",
+    ),
     ("nat", NAT | {"inside": ["2001:db8::/32"]}, "inside: 2001:db8::/32 is not IPv4"),
     (
         "nat",

@@ -17,7 +17,7 @@ chains:
 """
 CATALOGUE = Catalogue.load([
     ("forward/nf.yml", "{name: forward, summary: s, parameters: {}}"),
-    ("nat/nf.yml", "{name: nat, summary: s, parameters: {}, stateful: true, single: true}"),
+    ("nat/nf.yml", "{name: nat, summary: s, parameters: {}, stateful: true, shares: shares}"),
 ])  # fmt: skip
 
 
@@ -68,5 +68,5 @@ def test_what_is_wrong_is_named(keys: str, key: str, said: str) -> None:
 
 @pytest.mark.parametrize("keys", ["replicas: 2", "autoscale: {min: 1, max: 2}"])
 def test_an_nf_that_cannot_have_replicas_says_so(keys: str) -> None:
-    with pytest.raises(SpecError, match="a service of nat has one instance"):
+    with pytest.raises(SpecError, match="need as many shares: give it the parameter shares, "):
         check(text(keys).replace("forward", "nat"), "f", CATALOGUE, ["in", "out"])
