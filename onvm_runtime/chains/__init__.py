@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: BSD-3-Clause
 """Chains: from YAML to what the data plane takes.  Pure, without input or output.
 
-    check(text, source, catalogue, ports) -> LabSpec   everything that can be wrong, at once
+    check(text, source, catalogue, ports, cpus) -> LabSpec  all that can be wrong, at once
     load(text, source) -> LabSpec                      what the file alone can tell
-    validate(spec, catalogue, ports)                   what the node has to say about it
+    validate(spec, catalogue, ports, cpus)             what the node has to say about it
     dump(spec) -> text                                 a file that says the same
     groups(spec) -> [Group]                            services that share processes
     instances(spec) -> [Instance]                      the NFs that shall run

@@ -68,23 +68,32 @@ def load(text: str, source: str) -> LabSpec:
     return spec
 
 
-def validate(spec: LabSpec, catalogue: Catalogue, ports: Collection[str]) -> None:
-    """Checks a loaded spec against the NFs and ports of a node.
+def validate(
+    spec: LabSpec, catalogue: Catalogue, ports: Collection[str], cpus: Collection[int] = ()
+) -> None:
+    """Checks a loaded spec against the NFs, ports and CPUs of a node.
 
-    Raises SpecError: unknown NFs, parameters that break an NF's schema, unknown ports.
+    Raises SpecError: unknown NFs, parameters that break an NF's schema, unknown ports, and a
+    placement on CPUs that the node does not have (`cpus` empty: it does not know).
     """
     problems = Problems(spec.places.file)
-    node_rules.apply(spec, catalogue, ports, problems)
+    node_rules.apply(spec, catalogue, ports, problems, cpus)
     problems.refuse_any()
 
 
-def check(text: str, source: str, catalogue: Catalogue, ports: Collection[str]) -> LabSpec:
+def check(
+    text: str,
+    source: str,
+    catalogue: Catalogue,
+    ports: Collection[str],
+    cpus: Collection[int] = (),
+) -> LabSpec:
     """`load` and `validate` in one, so that one SpecError holds the problems of both."""
     problems = Problems(source)
     spec = _read(text, problems)
     rules.apply(spec, problems)
     match_rules.apply(spec, problems)
-    node_rules.apply(spec, catalogue, ports, problems)
+    node_rules.apply(spec, catalogue, ports, problems, cpus)
     problems.refuse_any()
     return spec
 

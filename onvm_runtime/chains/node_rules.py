@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""What must hold in a lab on a certain node: its NFs, their parameters, its ports."""
+"""What must hold in a lab on a certain node: its NFs, their parameters, its ports, its CPUs."""
 
 from __future__ import annotations
 
@@ -13,13 +13,21 @@ from onvm_runtime.chains.problem import suggest
 from onvm_runtime.chains.spec import LabSpec, Service, versions
 
 
-def apply(spec: LabSpec, catalogue: Catalogue, ports: Collection[str], problems: Problems) -> None:
-    """Adds every problem that the spec has on a node with these NFs and ports."""
-    found = [
-        (key, message)
-        for key, message in (*_wrong_services(spec, catalogue), *_unknown_ports(spec, ports))
-        if not problems.within(key)
-    ]
+def apply(
+    spec: LabSpec,
+    catalogue: Catalogue,
+    ports: Collection[str],
+    problems: Problems,
+    cpus: Collection[int] = (),
+) -> None:
+    """Adds every problem that the spec has on a node with these NFs, ports and CPUs.
+
+    No CPUs: the node does not know its own.
+    """
+    wrong = (
+        *_wrong_services(spec, catalogue), *_unknown_ports(spec, ports), *_absent_cpus(spec, cpus)
+    )  # fmt: skip
+    found = [(key, message) for key, message in wrong if not problems.within(key)]
     for key, message in found:
         problems.add(key, spec.places.line(key), message)
 
@@ -46,6 +54,18 @@ def _too_few_shares(entry: NF, service: Service) -> Iterator[tuple[str, str]]:
             f"{most} replicas of {service.nf} need as many shares: "
             f"give it the parameter {entry.shares}, {most} or more",
         )
+
+
+def _absent_cpus(spec: LabSpec, cpus: Collection[int]) -> Iterator[tuple[str, str]]:
+    for service in spec.services.values():
+        named = service.placement if isinstance(service.placement, tuple) else ()
+        absent = [str(cpu) for cpu in named if cpu not in cpus]
+        if cpus and absent:
+            there = ", ".join(map(str, sorted(cpus)))
+            yield (
+                f"services.{service.name}.placement",
+                f"no CPU {', '.join(absent)} for NFs here; there are {there}",
+            )
 
 
 def _unknown_ports(spec: LabSpec, ports: Collection[str]) -> Iterator[tuple[str, str]]:

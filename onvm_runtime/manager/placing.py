@@ -24,6 +24,11 @@ class Placing:
         self._rates: dict[str, int] = {}  # weights of those that follow what arrives
         self.places: dict[str, Place] = {}
 
+    @property
+    def known(self) -> frozenset[int]:
+        """The CPUs that processes may be placed on, by number."""
+        return frozenset(self._topology.cpus)
+
     def adopt(self, process: str, pid: int) -> None:
         """Learns where a process runs that an earlier manager placed."""
         try:

@@ -84,7 +84,8 @@ class Rollouts:
 
     def check(self, text: str, source: str) -> LabSpec:
         """Reads a spec against this node; raises SpecError with all problems."""
-        spec = check(text, source, self._catalogue, list(self._ports.wanted))
+        ports, cpus = list(self._ports.wanted), self._fleet.placing.known
+        spec = check(text, source, self._catalogue, ports, cpus)
         _refuse_other_nfs(self.desired.spec, spec)
         return spec
 

@@ -524,3 +524,23 @@ def test_problem_reads_as_a_line_of_a_compiler():
     with pytest.raises(SpecError) as refused:
         check("default: x\n", "lab.yml", CATALOGUE, PORTS)
     assert str(refused.value) == "lab.yml:1: default: no chain 'x'; there are none"
+
+
+@pytest.mark.parametrize(
+    ("placement", "cpus", "refused"),
+    [
+        ("0-1", (0, 1), None),
+        ("1,3", (0, 1), "no CPU 3 for NFs here; there are 0, 1"),
+        ("auto", (0,), None),
+        ("7", (), None),
+    ],
+    ids=["they are there", "one is not", "whichever", "a node that does not know"],
+)
+def test_a_placement_must_name_cpus_of_the_node(placement, cpus, refused):
+    text = f"services: {{a: {{nf: forward, placement: '{placement}'}}}}"
+    problems = []
+    try:
+        check(text, "lab.yml", CATALOGUE, PORTS, cpus)
+    except SpecError as error:
+        problems = [(problem.key, problem.message) for problem in error.problems]
+    assert problems == ([("services.a.placement", refused)] if refused else [])
