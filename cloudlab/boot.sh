@@ -12,7 +12,7 @@ let_each_other_in() {
     local public
     install -d -m 700 /root/.ssh
     (umask 077 && geni-get key >"$key")
-    public=$(ssh-keygen -y -f "$key")
+    public=$(ssh-keygen -y -f "$key" | tee "$key.pub")
     touch /root/.ssh/authorized_keys
     grep -qxF "$public" /root/.ssh/authorized_keys || echo "$public" >>/root/.ssh/authorized_keys
 }
