@@ -86,13 +86,14 @@ class Machine:
         subprocess.run(["qemu-img", "create", "-q", "-f", "qcow2", *base, overlay], check=True)
 
     def start(self) -> None:
-        """Switch it on. It ends with this process, however that ends."""
+        """Switch it on, in a session of its own. It ends with this process, however that ends."""
         log = (self.folder / "qemu.log").open("ab")
         command = ["setpriv", "--pdeathsig", "KILL", "qemu-system-x86_64", *self._arguments()]
         taps = [tap for nic in self.nics if isinstance(nic, QueueNic) for tap in nic.taps]
         self.process = subprocess.Popen(
-            command, stdin=subprocess.DEVNULL, stdout=log, stderr=log, pass_fds=taps
-        )
+            command, stdin=subprocess.DEVNULL, stdout=log, stderr=log, pass_fds=taps,
+            start_new_session=True,
+        )  # fmt: skip
 
     def _arguments(self) -> list[str]:
         drive = f"file={self.folder / 'disk.qcow2'},if=none,id=hd,format=qcow2,cache=unsafe"

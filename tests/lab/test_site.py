@@ -29,6 +29,7 @@ from tests.lab.wire import Wire, free_port
 MEMORY = 2048
 PAGES = 128
 FRAME_SECONDS = 60.0
+SSH_SECONDS = 180  # an emulated processor on a busy host takes its time to shake hands
 ALPHA_E1000, ALPHA_VIRTIO = "52:54:00:00:11:00", "52:54:00:00:11:01"
 BETA_VIRTIO, BETA_E1000 = "52:54:00:00:12:00", "52:54:00:00:12:01"
 SERVICES = {"filter": {"nf": "firewall", "parameters": {"default": "accept"}}}
@@ -99,7 +100,9 @@ def write_inventory(lab: Lab, machines: list[Machine]) -> Path:
         "ansible_user": "root",
         "ansible_ssh_private_key_file": str(machines[0].key),
         "ansible_ssh_common_args": "-F none -o StrictHostKeyChecking=no "
-        "-o UserKnownHostsFile=/dev/null -o LogLevel=ERROR -o ConnectTimeout=60",
+        "-o UserKnownHostsFile=/dev/null -o LogLevel=ERROR",
+        "ansible_ssh_timeout": SSH_SECONDS,
+        "ansible_ssh_retries": 3,
         "onvm_runtime_bench": False,
         "onvm_runtime_build_on": "controller",
         "onvm_runtime_dataplane": {"buffers": 4096, "hugepages": "required"},
