@@ -37,6 +37,11 @@ SYSTEMD = Image("systemd", "systemd,systemd-sysv,dbus,python3,procps,iproute2,km
 MONITORING = Image(
     "monitoring", f"{SYSTEMD.packages},python3-apt,curl,prometheus,prometheus-node-exporter"
 )
+NODE = Image(
+    "node",
+    f"{SYSTEMD.packages},python3-apt,python3-venv,libdpdk-dev,pkg-config,libjansson4,logrotate,"
+    "docker.io,iptables",
+)
 
 
 def provide(build: Path, image: Image = SYSTEMD) -> str:

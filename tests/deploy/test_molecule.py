@@ -17,30 +17,40 @@ CONTAINER = "onvm-molecule"
 PAGES = Path("/sys/kernel/mm/hugepages/hugepages-2048kB/nr_hugepages")
 
 
-@pytest.fixture
-def molecule(checkout: Path) -> Iterator[dict[str, str]]:
-    """The environment in which molecule finds its tools, its collections and its image."""
-    build = checkout / "build"
-    systemd_image.provide(build)
-    yield environment(build)
-    systemd_image.remove()
+# What a role's scenario boots, where that is not the smallest image.
+IMAGES = {"observability": systemd_image.MONITORING} | dict.fromkeys(
+    ["chains", "docker", "dpdk", "nf_images", "onvm_runtime", "packages"], systemd_image.NODE
+)
+LONG = [
+    "boot_parameters", "chains", "cpu_isolation", "docker", "dpdk", "nf_images", "nic_binding",
+    "observability", "onvm_runtime", "packages", "preflight",
+]  # fmt: skip
 
 
-@pytest.fixture
-def monitoring(checkout: Path) -> Iterator[dict[str, str]]:
-    """As molecule, with an image that has Prometheus."""
-    build = checkout / "build"
-    systemd_image.provide(build, systemd_image.MONITORING)
-    yield environment(build)
-    systemd_image.remove(systemd_image.MONITORING)
+@pytest.fixture(scope="module")
+def images(checkout: Path) -> Iterator[Images]:
+    made = Images(checkout / "build")
+    yield made
+    made.remove()
 
 
-def environment(build: Path) -> dict[str, str]:
-    return {
-        **os.environ,
-        "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}",
-        "ANSIBLE_COLLECTIONS_PATH": str(collections.provide(build)),
-    }
+class Images:
+    """Those that scenarios asked for, made once and removed with the last."""
+
+    def __init__(self, build: Path) -> None:
+        self.build = build
+        self.made: list[systemd_image.Image] = []
+
+    def provide(self, image: systemd_image.Image) -> None:
+        """Make sure that Docker has it."""
+        if image not in self.made:
+            systemd_image.provide(self.build, image)
+            self.made.append(image)
+
+    def remove(self) -> None:
+        """Take them away."""
+        for image in self.made:
+            systemd_image.remove(image)
 
 
 @pytest.fixture
@@ -51,8 +61,17 @@ def hugepages() -> Iterator[int]:
     PAGES.write_text(str(before))
 
 
-def run(checkout: Path, role: str, environment: dict[str, str]) -> None:
+def run(checkout: Path, role: str, images: Images) -> None:
     """Run the scenario of a role."""
+    image = IMAGES.get(role, systemd_image.SYSTEMD)
+    images.provide(image)
+    environment = {
+        "ONVM_MOLECULE_IMAGE": image.name,
+        "ONVM_BUILD": str(checkout / "build/native"),
+        **os.environ,
+        "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}",
+        "ANSIBLE_COLLECTIONS_PATH": str(collections.provide(checkout / "build")),
+    }
     command = [sys.executable, "-m", "molecule", "test"]
     try:
         subprocess.run(command, cwd=checkout / "roles" / role, env=environment, check=True)
@@ -61,25 +80,19 @@ def run(checkout: Path, role: str, environment: dict[str, str]) -> None:
         subprocess.run(["docker", "rm", "--force", CONTAINER], check=False, capture_output=True)
 
 
+def test_every_role_has_a_scenario(checkout):
+    roles = {path.parent.parent.name for path in checkout.glob("roles/*/tasks/main.yml")}
+    assert roles == {"hugepages", *LONG}
+
+
 @pytest.mark.timeout(600)
-def test_hugepages(checkout, molecule, hugepages):
-    run(checkout, "hugepages", molecule)
+def test_hugepages(checkout, images, hugepages):
+    run(checkout, "hugepages", images)
     assert int(PAGES.read_text()) == hugepages
 
 
 @pytest.mark.long
-@pytest.mark.timeout(600)
-def test_nic_binding(checkout, molecule):
-    run(checkout, "nic_binding", molecule)
-
-
-@pytest.mark.long
-@pytest.mark.timeout(600)
-def test_cpu_isolation(checkout, molecule):
-    run(checkout, "cpu_isolation", molecule)
-
-
-@pytest.mark.long
 @pytest.mark.timeout(900)
-def test_observability(checkout, monitoring):
-    run(checkout, "observability", monitoring)
+@pytest.mark.parametrize("role", LONG)
+def test_a_role_works_on_a_host_with_systemd(checkout, images, role):
+    run(checkout, role, images)
