@@ -75,7 +75,11 @@ class Managed:
         """Starts the manager and waits until it answers."""
         with (self.directory / "manager.log").open("ab") as log:
             self.process = subprocess.Popen(
-                self._command(), env=self._environment(), stdout=log, stderr=log
+                self._command(),
+                env=self._environment(),
+                stdout=log,
+                stderr=log,
+                start_new_session=True,  # a service: its share of the CPUs is not the test's
             )
         try:
             eventually(self.answers, "the manager answers", 120)
