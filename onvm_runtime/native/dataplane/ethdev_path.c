@@ -51,7 +51,6 @@ accept_burst(struct port_queue *queue, struct rte_mbuf **frames, uint16_t count)
             rte_pktmbuf_free(frames[i]);
             continue;
         }
-        reception_forget(frames[i]);
         bytes += frames[i]->pkt_len;
         frames[accepted++] = frames[i];
     }
@@ -136,6 +135,22 @@ burst_bytes(struct rte_mbuf **frames, uint16_t count)
     return bytes;
 }
 
+/* Whether all frames may be sent as they are, as nearly always; their bytes. */
+static bool
+may_all_leave(const struct port *port, struct rte_mbuf **frames, uint16_t count, uint64_t *bytes)
+{
+    uint32_t range = port_longest(port) - FRAME_HEADER, odd = 0;
+
+    *bytes = 0;
+    for (uint16_t i = 0; i < count; i++) {
+        uint32_t length = frames[i]->pkt_len;
+
+        odd |= (length - FRAME_HEADER > range) | (frames[i]->nb_segs ^ 1u);
+        *bytes += length;
+    }
+    return odd == 0;
+}
+
 /* Workers that share a queue take turns; one that must wait lets the other finish. */
 static uint16_t
 send_burst(const struct ethdev_queue *own, struct rte_mbuf **frames, uint16_t count)
@@ -158,8 +173,10 @@ ethdev_transmit(struct port_queue *queue, struct rte_mbuf **frames, uint16_t cou
     uint64_t bytes;
     uint16_t sent;
 
-    count = port_check_outgoing(queue, frames, count);
-    bytes = burst_bytes(frames, count); /* the driver may free them */
+    if (unlikely(!may_all_leave(queue->port, frames, count, &bytes))) {
+        count = port_check_outgoing(queue, frames, count);
+        bytes = burst_bytes(frames, count); /* now: the driver may free them */
+    }
     sent = send_burst(own, frames, count);
     if (unlikely(sent < count)) {
         bytes -= burst_bytes(frames + sent, count - sent);

@@ -31,11 +31,11 @@ unsigned reception_finish(struct rte_mbuf *frame, bool *finished);
 static inline void
 reception_forget(struct rte_mbuf *frame)
 {
-    frame->ol_flags = RTE_MBUF_F_EXTERNAL; /* which some drivers clear */
+    frame->ol_flags = 0;
     if (likely(frame->nb_segs == 1))
         return;
     for (frame = frame->next; frame != NULL; frame = frame->next)
-        frame->ol_flags = RTE_MBUF_F_EXTERNAL;
+        frame->ol_flags = 0;
 }
 
 #endif

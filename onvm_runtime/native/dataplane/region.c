@@ -255,6 +255,11 @@ build_pool(const struct region *region, struct slice *slice, struct failure *fai
     return true;
 }
 
+/*
+ * Without RTE_MBUF_F_EXTERNAL, which a reception by e1000 or virtio clears anyhow, DPDK frees
+ * the mbuf as one with a buffer of its own, without looking at what it shares with
+ * whom.  Nobody clones or attaches such an mbuf (rte_mbuf_core.h).
+ */
 static void
 note_mbuf(struct rte_mempool *pool, void *context, void *object, unsigned number)
 {
@@ -263,6 +268,7 @@ note_mbuf(struct rte_mempool *pool, void *context, void *object, unsigned number
 
     (void)pool;
     (void)number;
+    mbuf->ol_flags = 0;
     region->mbuf[region_index(region, mbuf)] = mbuf;
 }
 
