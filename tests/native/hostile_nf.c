@@ -110,7 +110,7 @@ post_wild(struct hostile *hostile, struct output *output)
         onvm_producer_put(&output->producer, &descriptor);
     }
     onvm_producer_publish(&output->producer);
-    output_ring(output);
+    onvm_doorbell_ring(output->doorbell.base, output->eventfd);
 }
 
 static void
@@ -148,7 +148,7 @@ take_input(struct hostile *hostile, bool release)
         uint32_t ready = onvm_consumer_ready(consumer, ONVM_BURST);
 
         if (ready > 0)
-            hostile->seen = onvm_consumer_peek(consumer, ready - 1);
+            onvm_consumer_peek(consumer, ready - 1, &hostile->seen);
         if (release)
             onvm_consumer_release(consumer, ready);
     }
@@ -185,7 +185,7 @@ post_run(struct output *output, const struct onvm_descriptor *run, uint32_t coun
     for (uint32_t i = 0; i < count; i++)
         onvm_producer_put(&output->producer, &run[i]);
     onvm_producer_publish(&output->producer);
-    output_ring(output);
+    onvm_doorbell_ring(output->doorbell.base, output->eventfd);
 }
 
 /* A burst of an input edge, in runs of 2 to 12. */
@@ -201,7 +201,7 @@ spoil_input(struct hostile *hostile, struct onvm_consumer *consumer)
         if (count > ready - done)
             count = ready - done;
         for (uint32_t i = 0; i < count; i++)
-            run[i] = onvm_consumer_peek(consumer, done + i);
+            onvm_consumer_peek(consumer, done + i, &run[i]);
         spoil(hostile, run, count);
         post_run(hostile->left % 2 ? &attachment->home[0] : &attachment->output[0], run,
                  count);

@@ -7,6 +7,7 @@
 
 #define L2_HEADER 18u /* Ethernet and one VLAN tag, beside the MTU */
 #define SHORTEST_FRAME 14
+#define EGRESS_BURSTS 4 /* of one inlet in a turn */
 
 void
 egress_flush(struct worker *worker)
@@ -59,14 +60,14 @@ within_buffer(const struct worker *worker, const struct onvm_descriptor *descrip
            onvm_frame_within(descriptor, worker->region->layout.stride);
 }
 
-/* Makes the mbuf say what the descriptor says; a device's notes of its reception are void. */
+/* Makes the mbuf say what its descriptor says; a device's notes of its reception are void. */
 static inline void
-describe_frame(struct rte_mbuf *frame, const struct onvm_descriptor *descriptor, uint32_t length)
+describe_frame(struct rte_mbuf *frame, uint16_t offset, uint16_t length, uint32_t whole)
 {
-    frame->data_off = descriptor->offset;
-    frame->data_len = descriptor->length;
-    frame->pkt_len = length;
-    frame->ol_flags = RTE_MBUF_F_EXTERNAL;
+    frame->data_off = offset;
+    frame->data_len = length;
+    frame->pkt_len = whole;
+    frame->ol_flags = 0;
 }
 
 /* Learns the way back of a frame, and lets the other workers know of it. */
@@ -125,11 +126,11 @@ obey(struct worker *worker, uint16_t nf, uint16_t chain, struct rte_mbuf *frame,
     } else if (!within_buffer(worker, descriptor)) {
         refuse_verdict(worker, nf, chain, frame, ONVM_DROP_bad_bounds);
     } else if (verdict == ONVM_VERDICT_NEXT) {
-        describe_frame(frame, descriptor, length);
+        describe_frame(frame, descriptor->offset, descriptor->length, length);
         egress_leave(worker, chain, frame, descriptor->flow,
                      (uint8_t)onvm_era(descriptor->flags));
     } else if (verdict == ONVM_VERDICT_OUT && descriptor->hop < ONVM_MAX_PORTS) {
-        describe_frame(frame, descriptor, length);
+        describe_frame(frame, descriptor->offset, descriptor->length, length);
         egress_frame(worker, descriptor->hop, chain, frame);
     } else {
         refuse_verdict(worker, nf, chain, frame, ONVM_DROP_bad_verdict);
@@ -201,7 +202,7 @@ return_segment(struct worker *worker, uint16_t nf, const struct onvm_descriptor 
     run->one_chain &= chain == run->chain;
     run->in_bounds &= onvm_segment_within(descriptor, worker->region->layout.stride);
     run->length += descriptor->length;
-    describe_frame(segment, descriptor, descriptor->length);
+    describe_frame(segment, descriptor->offset, descriptor->length, descriptor->length);
     if (descriptor->length == 0 && run->first != NULL)
         rte_pktmbuf_free_seg(segment); /* emptied by an NF; devices do not send such */
     else
@@ -265,9 +266,12 @@ way_out_close(struct worker *worker, struct way_out *way)
 {
     struct onvm_flow_count *out = &worker->counters->chain[way->chain].out;
 
+    if (way->packets == 0)
+        return;
     ONVM_COUNT(out->packets, way->packets);
     ONVM_COUNT(out->bytes, way->bytes);
     worker->path[way->chain].in_flight -= way->packets;
+    worker->ledger.out -= way->packets;
     way->packets = 0;
     way->bytes = 0;
 }
@@ -279,8 +283,7 @@ way_out_open(struct worker *worker, struct way_out *way, uint16_t chain)
     const struct path *path = &worker->path[chain];
     struct port_queue *queue = worker->queue[path->egress];
 
-    if (way->packets > 0)
-        way_out_close(worker, way);
+    way_out_close(worker, way);
     *way = (struct way_out){
         .chain = chain,
         .longest = queue == NULL || path->exits || path->return_lineage != 0
@@ -291,29 +294,43 @@ way_out_open(struct worker *worker, struct way_out *way, uint16_t chain)
     };
 }
 
+/* The entry of a packet of one segment that goes on as its chain says; NULL: look closer. */
+static inline struct ledger_entry *
+find_plain(const struct ledger *ledger, uint32_t stride, struct onvm_words words)
+{
+    enum onvm_drop_reason reason;
+    uint32_t length = words.place >> 48;
+
+    if (unlikely(length < SHORTEST_FRAME ||
+                 !onvm_range_within((uint16_t)(words.place >> 32), length, stride) ||
+                 (words.way >> 56 & ONVM_FLAG_VERDICT) != ONVM_VERDICT_NEXT))
+        return NULL;
+    return ledger_find(ledger, (uint32_t)words.place, &reason);
+}
+
 /*
  * What nearly every packet does: it comes home, leaves its chain by the chain's egress
  * and is queued.  False: nothing was done, it needs to be looked at more closely.
  */
 static inline bool
-leave_at_once(struct worker *worker, struct way_out *way, const struct onvm_descriptor *descriptor)
+leave_at_once(struct worker *worker, const struct ledger *ledger, struct way_out *way,
+              struct onvm_words words)
 {
-    enum onvm_drop_reason reason;
-    struct ledger_entry *entry = ledger_find(&worker->ledger, descriptor->buffer, &reason);
+    struct ledger_entry *entry = find_plain(ledger, worker->region->layout.stride, words);
+    uint32_t length = words.place >> 48;
     struct rte_mbuf *frame;
 
-    if (unlikely(entry == NULL || !within_buffer(worker, descriptor) ||
-                 (descriptor->flags & ONVM_FLAG_VERDICT) != ONVM_VERDICT_NEXT))
+    if (unlikely(entry == NULL))
         return false;
     if (unlikely(entry->chain != way->chain))
         way_out_open(worker, way, entry->chain);
-    if (descriptor->length > way->longest)
+    if (unlikely(length > way->longest))
         return false;
-    ledger_accept(&worker->ledger, entry);
-    frame = worker->region->mbuf[onvm_buffer_index(descriptor->buffer)];
-    describe_frame(frame, descriptor, descriptor->length);
+    ledger_end_life(entry);
+    frame = worker->region->mbuf[onvm_buffer_index((uint32_t)words.place)];
+    describe_frame(frame, (uint16_t)(words.place >> 32), (uint16_t)length, length);
     way->packets++;
-    way->bytes += descriptor->length;
+    way->bytes += length;
     batch_add(way->queue, way->batch, frame);
     return true;
 }
@@ -322,27 +339,42 @@ static uint32_t
 receive_all(struct worker *worker, uint16_t nf, const struct onvm_descriptor *descriptors,
             uint32_t count, uint8_t flags)
 {
+    const struct ledger ledger = worker->ledger; /* where it lies; not its count */
     struct way_out way = {0};
 
     if (flags & ONVM_FLAG_SAMPLED)
         latency_record(&worker->latency, worker->region, &worker->ledger, descriptors, count);
     for (uint32_t i = 0; i < count; i++)
-        if (!leave_at_once(worker, &way, &descriptors[i]))
+        if (!leave_at_once(worker, &ledger, &way, onvm_descriptor_read(&descriptors[i])))
             receive_descriptor(worker, nf, &descriptors[i]);
-    if (way.packets > 0)
-        way_out_close(worker, &way);
+    way_out_close(worker, &way);
     return count;
 }
 
-static void
-prefetch(const struct worker *worker, const struct onvm_descriptor *descriptor)
+static inline void
+prefetch(const struct worker *worker, uint32_t index)
 {
-    uint32_t index = onvm_buffer_index(descriptor->buffer);
-
-    if (index - worker->ledger.first >= worker->ledger.count)
+    if (unlikely(index - worker->ledger.first >= worker->ledger.count))
         return;
     rte_prefetch0(&worker->ledger.entry[index - worker->ledger.first]);
     rte_prefetch0(worker->region->mbuf[index]);
+}
+
+/* Copies a burst from the home edge; returns the flags of all its packets. */
+static uint8_t
+peek_burst(const struct worker *worker, const struct onvm_consumer *consumer,
+           struct onvm_descriptor *descriptors, uint32_t count)
+{
+    uint64_t ways = 0;
+
+    for (uint32_t i = 0; i < count; i++) {
+        struct onvm_words words = onvm_consumer_read(consumer, i);
+
+        onvm_descriptor_write(&descriptors[i], words);
+        prefetch(worker, onvm_buffer_index((uint32_t)words.place));
+        ways |= words.way;
+    }
+    return (uint8_t)(ways >> 56);
 }
 
 static unsigned
@@ -350,15 +382,12 @@ egress_inlet(struct worker *worker, struct inlet *inlet)
 {
     struct onvm_descriptor descriptors[ONVM_BURST];
     uint32_t count = onvm_consumer_ready(&inlet->consumer, ONVM_BURST);
-    uint8_t flags = 0;
+    uint8_t flags;
 
     if (count == 0)
         return 0;
-    for (uint32_t i = 0; i < count; i++) {
-        descriptors[i] = onvm_consumer_peek(&inlet->consumer, i);
-        prefetch(worker, &descriptors[i]);
-        flags |= descriptors[i].flags;
-    }
+    flags = peek_burst(worker, &inlet->consumer, descriptors, count);
+    onvm_consumer_prefetch(&inlet->consumer, count, ONVM_BURST);
     count = unlikely(flags & ONVM_FLAG_SEGMENT)
                 ? receive_runs(worker, inlet, count)
                 : receive_all(worker, inlet->nf, descriptors, count, flags);
@@ -377,12 +406,26 @@ egress_drain(struct worker *worker, struct inlet *inlet)
     egress_flush(worker);
 }
 
+/*
+ * Takes home faster than ingress gives out, so that what piled up while the worker was
+ * away does not stay a standing queue, which no cache would hold.
+ */
+static unsigned
+egress_bursts(struct worker *worker, struct inlet *inlet)
+{
+    unsigned moved = 0, count = ONVM_BURST;
+
+    for (unsigned i = 0; i < EGRESS_BURSTS && count == ONVM_BURST; i++)
+        moved += count = egress_inlet(worker, inlet);
+    return moved;
+}
+
 unsigned
 egress_turn(struct worker *worker)
 {
     unsigned moved = 0;
 
     for (unsigned i = 0; i < worker->inlets; i++)
-        moved += egress_inlet(worker, &worker->inlet[i]);
+        moved += egress_bursts(worker, &worker->inlet[i]);
     return moved;
 }

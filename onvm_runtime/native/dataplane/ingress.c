@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* From ports into the first NF of a chain. */
 #include "../protocol/routes.h"
+#include "reception.h"
 #include "ways.h"
 #include "worker.h"
 
@@ -103,6 +104,7 @@ enter_chain(struct worker *worker, const struct port *port, struct rte_mbuf *fra
     uint16_t nf;
 
     if (path->hops == 0) {
+        reception_forget(frame);
         egress_leave(worker, result->chain, frame, result->flow, result->era);
         return;
     }
@@ -142,11 +144,44 @@ common_entrance(const struct worker *worker, struct rte_mbuf **frames,
 {
     uint16_t chain = results[0].chain, service = worker->path[chain].service[0];
     uint16_t nf = entrance(worker, service, &results[0]), differs = 0;
+    uint32_t flows = 0;
 
-    for (unsigned i = 0; i < count; i++)
-        differs |= (uint16_t)((results[i].chain ^ chain) | (frames[i]->nb_segs ^ 1) |
-                              (entrance(worker, service, &results[i]) ^ nf));
+    for (unsigned i = 0; i < count; i++) {
+        differs |= (uint16_t)((results[i].chain ^ chain) | (results[i].era ^ results[0].era) |
+                              (frames[i]->nb_segs ^ 1));
+        flows |= results[i].flow ^ results[0].flow;
+    }
+    for (unsigned i = 0; i < count && flows != 0; i++)
+        differs |= entrance(worker, service, &results[i]) ^ nf;
     return differs == 0 ? nf : WORKER_NO_NF;
+}
+
+/* Puts a burst whose packets enter one chain by one NF; returns its bytes. */
+static uint32_t
+hand_out_together(struct worker *worker, struct onvm_producer *producer, const struct port *port,
+                  struct rte_mbuf **frames, const struct classification *results, uint16_t count,
+                  uint32_t sampled)
+{
+    const struct ledger ledger = worker->ledger; /* where it lies; not its count */
+    const struct region region = {.base = worker->region->base,
+                                  .reciprocal = worker->region->reciprocal};
+    uint16_t chain = results[0].chain;
+    uint64_t path = (uint64_t)onvm_path(chain, port->id) << 32;
+    uint32_t bytes = 0, now = worker->now;
+
+    for (unsigned i = 0; i < count; i++) {
+        const struct rte_mbuf *frame = frames[i];
+        uint8_t flags = (uint8_t)(onvm_era_flags(results[i].era) | sample_flag(sampled, i));
+
+        onvm_producer_write(producer, (struct onvm_words){
+            .place = ledger_begin_life(&ledger, region_index(&region, frame), chain, now) |
+                     (uint64_t)frame->data_off << 32 | (uint64_t)frame->data_len << 48,
+            .way = results[i].flow | path | (uint64_t)flags << 56,
+        });
+        bytes += frame->data_len;
+    }
+    worker->ledger.out += count;
+    return bytes;
 }
 
 /*
@@ -173,11 +208,8 @@ enter_together(struct worker *worker, const struct port *port, struct rte_mbuf *
     if (outlet->room < count)
         return false;
     producer = outlet->producer;
-    for (unsigned i = 0; i < count; i++) {
-        hand_out(worker, &producer, port, frames[i], &results[i], sample_flag(sampled, i));
-        tally.bytes += frames[i]->data_len;
-    }
-    outlet->producer = producer;
+    tally.bytes = hand_out_together(worker, &producer, port, frames, results, count, sampled);
+    outlet->producer.head = producer.head;
     path->in_flight += count;
     tally_close(worker, &tally);
     return true;
@@ -253,8 +285,10 @@ publish(struct worker *worker, uint16_t nf)
     if (given == 0)
         return;
     onvm_producer_publish(&outlet->producer);
-    onvm_doorbell_ring(outlet->doorbell, -1);
     ONVM_COUNT(worker->counters->nf[nf].given, given);
+    if (!outlet->unrung)
+        worker->unrung_list[worker->unrung++] = nf;
+    outlet->unrung = true;
 }
 
 static void
@@ -263,6 +297,19 @@ publish_touched(struct worker *worker)
     for (unsigned i = 0; i < worker->touched; i++)
         publish(worker, worker->touched_list[i]);
     worker->touched = 0;
+}
+
+void
+ingress_ring(struct worker *worker)
+{
+    if (worker->unrung == 0)
+        return;
+    onvm_doorbell_fence();
+    while (worker->unrung > 0) {
+        struct outlet *outlet = &worker->outlet[worker->unrung_list[--worker->unrung]];
+        outlet->unrung = false;
+        onvm_doorbell_wake(outlet->doorbell, -1);
+    }
 }
 
 static unsigned

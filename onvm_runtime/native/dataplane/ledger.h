@@ -52,18 +52,27 @@ struct ledger {
 bool ledger_open(struct ledger *ledger, uint32_t first, uint32_t count, struct failure *failure);
 void ledger_close(struct ledger *ledger);
 
-/* Hands a buffer out to the chain; returns what names it in descriptors from now on. */
+/*
+ * Begins a new life of a buffer, with the chain; returns what names it in descriptors
+ * from now on.  The caller counts it in ledger->out.
+ */
+static inline uint32_t
+ledger_begin_life(const struct ledger *ledger, uint32_t index, uint16_t chain, uint32_t now)
+{
+    struct ledger_entry *entry = &ledger->entry[index - ledger->first];
+    uint8_t generation = (uint8_t)(entry->generation + 1);
+
+    *entry = (struct ledger_entry){
+        .generation = generation, .out = LEDGER_OUT, .chain = chain, .since = now};
+    return onvm_buffer(index, generation);
+}
+
+/* Hands a buffer out to the chain. */
 static inline uint32_t
 ledger_hand_out(struct ledger *ledger, uint32_t index, uint16_t chain, uint32_t now)
 {
-    struct ledger_entry *entry = &ledger->entry[index - ledger->first];
-
-    *entry = (struct ledger_entry){.generation = (uint8_t)(entry->generation + 1),
-                                   .out = LEDGER_OUT,
-                                   .chain = chain,
-                                   .since = now};
     ledger->out++;
-    return onvm_buffer(index, entry->generation);
+    return ledger_begin_life(ledger, index, chain, now);
 }
 
 /* Whether an index is one of a later segment. */
@@ -108,12 +117,11 @@ ledger_find(const struct ledger *ledger, uint32_t buffer, enum onvm_drop_reason 
     return entry;
 }
 
-/* Takes back what ledger_find found. */
+/* Ends the life of what ledger_find found.  The caller counts it in ledger->out. */
 static inline void
-ledger_accept(struct ledger *ledger, struct ledger_entry *entry)
+ledger_end_life(struct ledger_entry *entry)
 {
     entry->out = LEDGER_HOME;
-    ledger->out--;
 }
 
 /*
@@ -125,8 +133,10 @@ ledger_take_back(struct ledger *ledger, uint32_t buffer, enum onvm_drop_reason *
 {
     struct ledger_entry *entry = ledger_find(ledger, buffer, reason);
 
-    if (entry != NULL)
-        ledger_accept(ledger, entry);
+    if (entry != NULL) {
+        ledger_end_life(entry);
+        ledger->out--;
+    }
     return entry;
 }
 

@@ -216,6 +216,7 @@ turn(struct worker *worker)
     news_take(&worker->news, worker->classifier, worker->now / 1000);
     moved = ingress_turn(worker) + egress_turn(worker);
     egress_flush(worker);
+    ingress_ring(worker);
     answer_call(worker);
     ONVM_COUNT(worker->counters->loops, 1);
     return moved;

@@ -64,6 +64,7 @@ struct outlet {
     struct onvm_doorbell *doorbell;
     uint32_t room; /* descriptors that still fit in this burst */
     bool touched;  /* in this burst */
+    bool unrung;   /* published to, and its doorbell not rung yet */
 };
 
 /* The home edge of one NF. */
@@ -111,6 +112,8 @@ struct worker {
 
     unsigned touched; /* outlets in `touched_list` */
     uint16_t touched_list[ONVM_MAX_NFS];
+    unsigned unrung; /* in `unrung_list` */
+    uint16_t unrung_list[ONVM_MAX_NFS];
     struct outlet outlet[ONVM_MAX_NFS];
     /* By service and onvm_table_place: NF id, or WORKER_NO_NF.  The control thread stores to it
      * at any time, but names only NFs whose outlet is open. */
@@ -155,6 +158,9 @@ void worker_remove_port(struct worker *worker, void *port);
 /* The path's steps; each returns the packets that it moved. */
 unsigned ingress_turn(struct worker *worker);
 unsigned egress_turn(struct worker *worker);
+
+/* Rings the doorbells for what ingress_turn published, best a while later (doorbell.h). */
+void ingress_ring(struct worker *worker);
 
 /* Takes everything out of one home edge, now. */
 void egress_drain(struct worker *worker, struct inlet *inlet);

@@ -37,6 +37,7 @@ struct output {
     struct mapping doorbell;
     int eventfd; /* of the worker; -1 for NFs, which wait on the futex */
     struct onvm_producer producer;
+    bool unrung; /* published to, and its doorbell not rung yet */
     struct member *peer; /* the consumer, when it is in this process; see group.h */
     const struct input *peer_input;
 };
@@ -53,6 +54,8 @@ struct attachment {
     struct input input[ONVM_MAX_EDGES];
     uint16_t inputs; /* slots of open input edges, without gaps */
     uint16_t input_slot[ONVM_MAX_EDGES];
+    uint16_t unrung; /* in `unrung_list` */
+    struct output *unrung_list[ONVM_MAX_EDGES + ONVM_MAX_WORKERS];
 };
 
 /* Maps what a WELCOME brought.  After a failure nothing stays mapped. */
@@ -148,10 +151,34 @@ output_is_open(const struct output *output)
     return output->edge.base != NULL;
 }
 
+/* Lets the consumer see what was put; attachment_ring wakes it. */
 static inline void
-output_ring(const struct output *output)
+attachment_publish(struct attachment *attachment, struct output *output)
 {
-    onvm_doorbell_ring(output->doorbell.base, output->eventfd);
+    if (output->producer.head == output->producer.published)
+        return;
+    onvm_producer_publish(&output->producer);
+    if (output->unrung)
+        return;
+    output->unrung = true;
+    attachment->unrung_list[attachment->unrung++] = output;
+}
+
+/*
+ * Rings the doorbells of all outputs that were published to.  Due before an output is
+ * closed and before a rest; under load best a while after publishing (doorbell.h).
+ */
+static inline void
+attachment_ring(struct attachment *attachment)
+{
+    if (attachment->unrung == 0)
+        return;
+    onvm_doorbell_fence();
+    while (attachment->unrung > 0) {
+        struct output *output = attachment->unrung_list[--attachment->unrung];
+        output->unrung = false;
+        onvm_doorbell_wake(output->doorbell.base, output->eventfd);
+    }
 }
 
 #endif

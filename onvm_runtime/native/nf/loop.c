@@ -18,7 +18,17 @@ struct loop {
     struct passage passage;
 };
 
-/* One burst of one input edge; returns the number of descriptors it moved. */
+static void
+ring_all(struct group *group)
+{
+    for (unsigned i = 0; i < group->count; i++)
+        attachment_ring(&group->member[i].session.attachment);
+}
+
+/*
+ * One burst of one input edge; returns the number of descriptors it moved.  Doorbells of
+ * the burst before are rung between the two.
+ */
 static uint32_t
 serve(struct loop *loop, struct member *member, struct onvm_consumer *consumer)
 {
@@ -30,6 +40,7 @@ serve(struct loop *loop, struct member *member, struct onvm_consumer *consumer)
     if (ready == 0)
         return 0;
     ready = passage_gather(&loop->passage, member, consumer, ready);
+    ring_all(loop->group);
     passage_handle(&loop->passage, member);
     onvm_consumer_release(consumer, ready);
     return ready;
@@ -53,9 +64,9 @@ turn(struct loop *loop)
 }
 
 static bool
-member_has_packets(const struct member *member)
+member_has_packets(struct member *member)
 {
-    const struct attachment *attachment = &member->session.attachment;
+    struct attachment *attachment = &member->session.attachment;
 
     for (uint16_t i = 0; i < attachment->inputs; i++)
         if (onvm_consumer_ready(&attachment->input[attachment->input_slot[i]].consumer, 1) > 0)
@@ -65,7 +76,7 @@ member_has_packets(const struct member *member)
 
 /* Whether packets wait that may be moved now, or as soon as a home edge has room. */
 static bool
-has_packets(const struct group *group)
+has_packets(struct group *group)
 {
     for (unsigned i = 0; i < group->count; i++)
         if (member_has_packets(&group->member[i]))
@@ -145,23 +156,25 @@ count_sleep(struct group *group)
 }
 
 /*
- * Sleeps until a producer rings, for a short while at the most: a data plane that
- * died rings no more, and shows at the socket only.
+ * Sleeps until a producer rings, for a short while at the most.  False: nobody did, as
+ * when the data plane died, which shows at the socket only.
  */
-static void
+static bool
 sleep_until_rung(struct loop *loop, uint64_t longest)
 {
     struct group *group = loop->group;
+    bool rung = true;
 
     for (unsigned i = 0; i < group->bells; i++)
         onvm_doorbell_arm(group->bell[i]);
     if (!has_packets(group) && !has_mail(group) && !*loop->stop) {
         count_sleep(group);
-        onvm_doorbell_wait(group->bell[0], (long)(group->bells > 1 ? earlier(longest, NAP)
-                                                                   : longest));
+        rung = onvm_doorbell_wait(group->bell[0], (long)(group->bells > 1 ? earlier(longest, NAP)
+                                                                          : longest));
     }
     for (unsigned i = 0; i < group->bells; i++)
         onvm_doorbell_disarm(group->bell[i]);
+    return rung;
 }
 
 static void
@@ -203,16 +216,17 @@ rest(struct loop *loop)
 {
     uint64_t longest;
 
+    ring_all(loop->group);
     if (linger(loop))
         return;
     longest = keep_time(loop, clock_coarse());
-    group_follow(loop->group);
     if (loop->group->bells == 0)
         pause_for(earlier(longest, RETRY));
     else if (has_packets(loop->group))
         sched_yield(); /* nobody rings when the home edge has room again */
-    else
-        sleep_until_rung(loop, longest);
+    else if (sleep_until_rung(loop, longest))
+        return;
+    group_follow(loop->group);
 }
 
 enum exit_code
@@ -221,9 +235,11 @@ loop_run(struct group *group, const volatile sig_atomic_t *stop)
     struct loop loop = {.group = group, .stop = stop};
     enum exit_code code;
 
+
     group_attach(group);
     while (!group_is_over(group, &code) && !*stop) {
         if (has_mail(group)) {
+            ring_all(group);
             read_mail(group);
         } else if (turn(&loop) > 0) {
             loop.empty = 0;
@@ -232,5 +248,6 @@ loop_run(struct group *group, const volatile sig_atomic_t *stop)
             rest(&loop);
         }
     }
+    ring_all(group);
     return code;
 }

@@ -7,6 +7,8 @@
 #include "latency.h"
 #include "post.h"
 
+#define CLOCKED 8 /* one burst of so many has its time taken, for all of them */
+
 static bool
 in_bounds(const struct attachment *attachment, const struct onvm_descriptor *descriptor)
 {
@@ -26,6 +28,13 @@ examine(struct attachment *attachment, const struct onvm_descriptor *descriptor)
     return false;
 }
 
+static inline uint8_t *
+place_of(const struct onvm_burst *burst, uint64_t place)
+{
+    return burst->base + (size_t)onvm_buffer_index((uint32_t)place) * burst->stride +
+           (uint16_t)(place >> 32);
+}
+
 /* Adds a packet to the burst by its first descriptor. */
 static void
 admit(struct passage *passage, struct onvm_descriptor descriptor)
@@ -34,8 +43,7 @@ admit(struct passage *passage, struct onvm_descriptor descriptor)
     uint32_t i = burst->count;
 
     burst->descriptor[i] = descriptor;
-    burst->data[i] = burst->base + (size_t)onvm_buffer_index(descriptor.buffer) * burst->stride +
-                     descriptor.offset;
+    burst->data[i] = place_of(burst, onvm_descriptor_read(&descriptor).place);
     burst->count++;
 }
 
@@ -78,7 +86,7 @@ admit_run(struct passage *passage, const struct onvm_descriptor *run, uint8_t co
  */
 static uint32_t
 gather_run(struct passage *passage, struct attachment *attachment,
-           const struct onvm_consumer *consumer, uint32_t i, uint32_t ready)
+           struct onvm_consumer *consumer, uint32_t i, uint32_t ready)
 {
     struct onvm_descriptor run[ONVM_MAX_SEGMENTS];
     enum onvm_drop_reason fault;
@@ -95,22 +103,34 @@ gather_run(struct passage *passage, struct attachment *attachment,
     return count;
 }
 
-/* Sums the burst up, once it is whole. */
-static void
-survey(struct passage *passage)
-{
-    const struct onvm_burst *burst = &passage->burst;
-    uint16_t paths = 0;
-    uint8_t hops = 0, flags = 0;
+/* What is true of a burst's packets together. */
+struct survey {
+    uint64_t first;   /* the way of the first, as a word */
+    uint64_t differs; /* the bits of the way in which others differ from it */
+    uint64_t bytes;
+    uint32_t wrong; /* not 0: a handler may not see one of them */
+};
 
-    for (uint32_t i = 0; i < burst->count; i++) {
-        paths |= burst->descriptor[i].path ^ burst->descriptor[0].path;
-        hops |= burst->descriptor[i].hop ^ burst->descriptor[0].hop;
-        flags |= burst->descriptor[i].flags;
-        passage->bytes += burst->descriptor[i].length;
-    }
-    passage->flags = flags;
-    passage->together = (paths & 0x3ff) == 0 && hops == 0 && passage->further == 0;
+static inline void
+survey_packet(struct survey *survey, const struct attachment *attachment, struct onvm_words words)
+{
+    uint32_t offset = (uint16_t)(words.place >> 32), length = words.place >> 48;
+
+    survey->differs |= words.way ^ survey->first;
+    survey->bytes += length;
+    survey->wrong |= !attachment_has_buffer(attachment, onvm_buffer_index((uint32_t)words.place)) |
+                     !onvm_range_within(offset, length, attachment->welcome.stride) |
+                     (length < ONVM_FRAME_MIN);
+}
+
+static void
+survey_close(const struct survey *survey, struct passage *passage)
+{
+    passage->bytes += survey->bytes;
+    passage->flags = (uint8_t)((survey->first | survey->differs) >> 56);
+    passage->together = (survey->differs >> 32 & ONVM_WAY_CHAIN_AND_HOP) == 0 &&
+                        passage->further == 0;
+    passage->one_flow = ((uint32_t)survey->differs | (survey->differs >> 56 & ONVM_FLAG_ERA)) == 0;
 }
 
 static void
@@ -127,35 +147,80 @@ begin(struct passage *passage, const struct attachment *attachment)
     memset(burst->verdict, ONVM_VERDICT_NEXT, sizeof(burst->verdict));
 }
 
+/*
+ * Takes a burst in which every packet is in order and of one segment, as nearly all
+ * are.  False: it is not such a one, and is to be gathered one by one.
+ */
+static bool
+gather_together(struct passage *passage, const struct attachment *attachment,
+                const struct onvm_consumer *consumer, uint32_t count)
+{
+    struct survey survey = {.first = onvm_consumer_read(consumer, 0).way};
+    struct onvm_burst *burst = &passage->burst;
+
+    for (uint32_t i = 0; i < count; i++) {
+        struct onvm_words words = onvm_consumer_read(consumer, i);
+
+        onvm_descriptor_write(&burst->descriptor[i], words);
+        burst->data[i] = place_of(burst, words.place);
+        __builtin_prefetch(burst->data[i], 1);
+        survey_packet(&survey, attachment, words);
+    }
+    survey_close(&survey, passage);
+    burst->count = count;
+    return survey.wrong == 0 && (passage->flags & ONVM_FLAG_SEGMENT) == 0;
+}
+
+static void
+survey_all(struct passage *passage, const struct attachment *attachment)
+{
+    const struct onvm_burst *burst = &passage->burst;
+    struct survey survey = {.first = onvm_descriptor_read(&burst->descriptor[0]).way};
+
+    for (uint32_t i = 0; i < burst->count; i++)
+        survey_packet(&survey, attachment, onvm_descriptor_read(&burst->descriptor[i]));
+    survey_close(&survey, passage);
+}
+
+static uint32_t
+gather_one_by_one(struct passage *passage, struct attachment *attachment,
+                  struct onvm_consumer *consumer, uint32_t ready)
+{
+    passage->burst.count = 0;
+    passage->bytes = 0;
+    for (uint32_t i = 0, taken = 1; i < ready; i += taken) {
+        struct onvm_descriptor descriptor;
+
+        taken = 1;
+        onvm_consumer_peek(consumer, i, &descriptor);
+        if ((descriptor.flags & ONVM_FLAG_SEGMENT) != 0)
+            taken = gather_run(passage, attachment, consumer, i, ready);
+        else if (examine(attachment, &descriptor))
+            admit(passage, descriptor);
+        if (taken == 0)
+            ready = i;
+    }
+    survey_all(passage, attachment);
+    return ready;
+}
+
 uint32_t
-passage_gather(struct passage *passage, struct member *member,
-               const struct onvm_consumer *consumer, uint32_t ready)
+passage_gather(struct passage *passage, struct member *member, struct onvm_consumer *consumer,
+               uint32_t ready)
 {
     struct attachment *attachment = &member->session.attachment;
 
     begin(passage, attachment);
-    for (uint32_t i = 0, taken = 1; i < ready; i += taken) {
-        struct onvm_descriptor descriptor = onvm_consumer_peek(consumer, i);
-
-        taken = 1;
-        if (__builtin_expect((descriptor.flags & ONVM_FLAG_SEGMENT) != 0, 0)) {
-            taken = gather_run(passage, attachment, consumer, i, ready);
-        } else if (__builtin_expect(examine(attachment, &descriptor), 1)) {
-            admit(passage, descriptor);
-            __builtin_prefetch(passage->burst.data[passage->burst.count - 1], 1);
-        }
-        if (taken == 0)
-            ready = i;
-    }
-    survey(passage);
+    if (__builtin_expect(!gather_together(passage, attachment, consumer, ready), 0))
+        ready = gather_one_by_one(passage, attachment, consumer, ready);
+    onvm_consumer_prefetch(consumer, ready, ONVM_BURST);
     return ready;
 }
 
-/* In place: the burst never overtakes itself.  What lies in the caches is not fetched again. */
-void
-passage_go_on(struct passage *passage, struct member *member)
+/* Takes out of a burst what its next handler may not see. */
+static void
+sift(struct passage *passage, struct attachment *attachment)
 {
-    struct attachment *attachment = &member->session.attachment;
     struct onvm_burst *burst = &passage->burst;
     uint32_t count = burst->count;
 
@@ -164,10 +229,33 @@ passage_go_on(struct passage *passage, struct member *member)
     for (uint32_t i = 0; i < count; i++) {
         struct onvm_descriptor descriptor = burst->descriptor[i];
 
-        if (__builtin_expect(examine(attachment, &descriptor), 1))
+        if (examine(attachment, &descriptor))
             admit(passage, descriptor);
     }
-    survey(passage);
+    survey_all(passage, attachment);
+}
+
+/* In place: what lies in the caches is not fetched again. */
+void
+passage_go_on(struct passage *passage, struct member *member)
+{
+    struct attachment *attachment = &member->session.attachment;
+    struct onvm_burst *burst = &passage->burst;
+    struct survey survey = {
+        .first = onvm_descriptor_read(&burst->descriptor[0]).way + ONVM_WAY_HOP};
+
+    passage->bytes = 0;
+    for (uint32_t i = 0; i < burst->count; i++) {
+        struct onvm_words words = onvm_descriptor_read(&burst->descriptor[i]);
+
+        words.way += ONVM_WAY_HOP;
+        onvm_descriptor_write(&burst->descriptor[i], words);
+        burst->data[i] = place_of(burst, words.place);
+        survey_packet(&survey, attachment, words);
+    }
+    survey_close(&survey, passage);
+    if (survey.wrong)
+        sift(passage, attachment);
     passage_handle(passage, member);
 }
 
@@ -209,9 +297,13 @@ process(struct passage *passage, struct session *session)
     uint64_t start;
 
     memset(burst->argument, 0, sizeof(burst->argument));
+    if (counters->bursts % CLOCKED != 0) {
+        session->module->handler(burst, session->state);
+        return;
+    }
     start = clock_cycles();
     session->module->handler(burst, session->state);
-    ONVM_COUNT(counters->handler_cycles, clock_cycles() - start);
+    ONVM_COUNT(counters->handler_cycles, CLOCKED * (clock_cycles() - start));
 }
 
 /* Where the burst has sampled packets, how long they waited and took is noted. */

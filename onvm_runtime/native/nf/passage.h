@@ -14,6 +14,7 @@ struct passage {
     uint8_t further; /* descriptors in burst.further */
     uint8_t flags;   /* of all its packets */
     bool together;   /* the burst has one chain and hop, and no runs */
+    bool one_flow;   /* or flows that tables cannot tell apart */
 };
 
 /*
@@ -21,14 +22,14 @@ struct passage {
  * of the `ready` ones it took: a run is not cut.
  */
 uint32_t passage_gather(struct passage *passage, struct member *member,
-                        const struct onvm_consumer *consumer, uint32_t ready);
+                        struct onvm_consumer *consumer, uint32_t ready);
 
 /* Has a member handle the burst and post it; the passage is used up. */
 void passage_handle(struct passage *passage, struct member *member);
 
 /*
- * Gives a burst without runs, whose descriptors are as the ring would hold them, to
- * a member of the same process, as if it had been peeked there.
+ * Gives a burst without runs to a member of the same process, one hop further, as if it
+ * had passed a ring and been peeked there.
  */
 void passage_go_on(struct passage *passage, struct member *member);
 

@@ -74,11 +74,12 @@ follow_verdict(struct attachment *attachment, const struct onvm_descriptor *desc
 
 /* Fills one slot of a home edge; the caller counts. */
 static inline void
-put_home_slot(struct output *home, struct onvm_descriptor descriptor, struct target target)
+put_home_slot(struct output *home, const struct onvm_descriptor *descriptor, struct target target)
 {
-    descriptor.hop = target.argument;
-    descriptor.flags = (uint8_t)((descriptor.flags & ~ONVM_FLAG_VERDICT) | target.verdict);
-    onvm_producer_put(&home->producer, &descriptor);
+    struct onvm_descriptor *slot = onvm_producer_put(&home->producer, descriptor);
+
+    slot->hop = target.argument;
+    slot->flags = (uint8_t)((descriptor->flags & ~ONVM_FLAG_VERDICT) | target.verdict);
 }
 
 /* Sends home a packet of one segment. */
@@ -86,7 +87,7 @@ static inline void
 put_into(struct attachment *attachment, struct output *home, struct onvm_descriptor descriptor,
          struct target target)
 {
-    put_home_slot(home, descriptor, target);
+    put_home_slot(home, &descriptor, target);
     if (target.verdict == ONVM_VERDICT_DROP)
         ONVM_COUNT(attachment_counters(attachment)->dropped[target.argument], 1);
 }
@@ -133,7 +134,7 @@ put_run_home(struct attachment *attachment, const struct onvm_descriptor *run, u
     struct output *home = attachment_home(attachment, onvm_buffer_index(run[0].buffer));
 
     for (uint32_t k = 0; k < count; k++)
-        put_home_slot(home, run[k], target);
+        put_home_slot(home, &run[k], target);
     if (target.verdict == ONVM_VERDICT_DROP)
         ONVM_COUNT(attachment_counters(attachment)->dropped[target.argument], 1);
 }
@@ -152,22 +153,12 @@ put_run_out(struct attachment *attachment, const struct onvm_descriptor *run, ui
         onvm_producer_put(&output->producer, &run[k]);
 }
 
-/* Publishes what was put into an edge since the last time. */
-static void
-publish(struct output *output)
-{
-    if (output->producer.head == output->producer.published)
-        return;
-    onvm_producer_publish(&output->producer);
-    output->producer.published = output->producer.head;
-    output_ring(output);
-}
-
+/* Publishes what was put into the home edges since the last time. */
 static void
 publish_home(struct attachment *attachment)
 {
     for (uint32_t worker = 0; worker < attachment->welcome.workers; worker++)
-        publish(&attachment->home[worker]);
+        attachment_publish(attachment, &attachment->home[worker]);
 }
 
 /* Whether all buffers of the burst belong to one worker. */
@@ -196,12 +187,12 @@ post_home_together(struct attachment *attachment, const struct onvm_burst *burst
         return;
     }
     for (uint32_t i = 0; i < burst->count; i++)
-        put_home_slot(home, burst->descriptor[i], target);
+        put_home_slot(home, &burst->descriptor[i], target);
     if (target.verdict == ONVM_VERDICT_DROP)
         ONVM_COUNT(attachment_counters(attachment)->dropped[target.argument], burst->count);
 }
 
-/* The whole burst to one edge; what does not fit goes home as a drop. */
+/* The whole burst one hop further by one edge; what does not fit goes home as a drop. */
 static void
 post_out_together(struct attachment *attachment, const struct onvm_burst *burst,
                   struct output *output)
@@ -209,11 +200,12 @@ post_out_together(struct attachment *attachment, const struct onvm_burst *burst,
     uint32_t room = onvm_producer_room(&output->producer, burst->count);
 
     for (uint32_t i = 0; i < room; i++)
-        onvm_producer_put(&output->producer, &burst->descriptor[i]);
+        onvm_producer_put(&output->producer, &burst->descriptor[i])->hop =
+            (uint8_t)(burst->descriptor[i].hop + 1);
     for (uint32_t i = room; i < burst->count; i++)
         put_home(attachment, burst->descriptor[i], drop(ONVM_DROP_edge_full));
     ONVM_COUNT(attachment_counters(attachment)->edge_full, burst->count - room);
-    publish(output);
+    attachment_publish(attachment, output);
 }
 
 /* Whether the edge's consumer is here and could peek `count` more descriptors at once. */
@@ -231,15 +223,11 @@ can_go_on(const struct output *output, uint32_t count)
 static void
 advance(struct attachment *attachment, struct passage *passage, struct output *output)
 {
-    struct onvm_burst *burst = &passage->burst;
-
-    for (uint32_t i = 0; i < burst->count; i++)
-        burst->descriptor[i].hop++;
-    if (can_go_on(output, burst->count)) {
+    if (can_go_on(output, passage->burst.count)) {
         publish_home(attachment);
         passage_go_on(passage, output->peer);
     } else {
-        post_out_together(attachment, burst, output);
+        post_out_together(attachment, &passage->burst, output);
     }
 }
 
@@ -264,7 +252,8 @@ post_together(struct attachment *attachment, struct passage *passage)
     struct onvm_route route = next_route(attachment, first);
     struct target target;
 
-    if (route.kind == ONVM_ROUTE_TABLE && !same_edge(attachment, &passage->burst, route.index))
+    if (route.kind == ONVM_ROUTE_TABLE && !passage->one_flow &&
+        !same_edge(attachment, &passage->burst, route.index))
         return false;
     target = follow_route(attachment, route, first);
     if (target.output)
@@ -321,7 +310,7 @@ collect_part(struct parting *parting, const struct output *output, struct part *
 
 /* Puts a part into the ring to its member after all. */
 static void
-post_part(struct attachment *attachment, const struct part *part, struct output *output)
+post_part(struct attachment *attachment, struct part *part, struct output *output)
 {
     struct onvm_descriptor run[ONVM_MAX_SEGMENTS];
     bool whole;
@@ -330,7 +319,7 @@ post_part(struct attachment *attachment, const struct part *part, struct output 
         count = onvm_consumer_peek_run(&part->consumer, i, run, &whole);
         put_run_out(attachment, run, count, output);
     }
-    publish(output);
+    attachment_publish(attachment, output);
 }
 
 static void
@@ -388,7 +377,7 @@ post_one_by_one(struct attachment *attachment, const struct onvm_burst *burst)
         send_on(attachment, run, count, target.output, &parting);
     }
     for (uint32_t i = 0; i < outputs; i++)
-        publish(touched[i]);
+        attachment_publish(attachment, touched[i]);
     publish_home(attachment);
     part_ways(attachment, &parting);
 }

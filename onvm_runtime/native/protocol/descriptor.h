@@ -39,7 +39,7 @@
 
 #include "abi.h"
 
-struct onvm_descriptor {
+struct __attribute__((aligned(8))) onvm_descriptor {
     uint32_t buffer;
     uint16_t offset;
     uint16_t length;
@@ -66,6 +66,51 @@ enum onvm_descriptor_flags {
     ONVM_FLAG_SAMPLED = 0x08,  /* its buffer's time stamps count (histogram.h) */
     ONVM_FLAG_ERA = 0xf0,      /* the assignment under which the flow began: routes.h */
 };
+
+/*
+ * A descriptor as two words, for loops that look at every one.
+ *
+ *   place   bits 0-31 buffer, 32-47 offset, 48-63 length
+ *   way     bits 0-31 flow, 32-47 path, 48-55 hop, 56-63 flags
+ */
+struct onvm_words {
+    uint64_t place;
+    uint64_t way;
+};
+
+#define ONVM_WAY_HOP (UINT64_C(1) << 48) /* adds a hop, below the 255th */
+#define ONVM_WAY_CHAIN_AND_HOP UINT64_C(0xff03ff) /* of way >> 32 */
+
+_Static_assert(__BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__, "the words above");
+
+typedef uint64_t __attribute__((may_alias)) onvm_word;
+
+/* Reads a descriptor once: what is checked afterwards is what was read, also in shared memory. */
+static inline struct onvm_words
+onvm_descriptor_read(const struct onvm_descriptor *descriptor)
+{
+    const onvm_word *word = (const onvm_word *)descriptor;
+
+    return (struct onvm_words){
+        .place = __atomic_load_n(&word[0], __ATOMIC_RELAXED),
+        .way = __atomic_load_n(&word[1], __ATOMIC_RELAXED),
+    };
+}
+
+static inline void
+onvm_descriptor_write(struct onvm_descriptor *descriptor, struct onvm_words words)
+{
+    onvm_word *word = (onvm_word *)descriptor;
+
+    word[0] = words.place;
+    word[1] = words.way;
+}
+
+static inline void
+onvm_descriptor_copy(struct onvm_descriptor *to, const struct onvm_descriptor *from)
+{
+    onvm_descriptor_write(to, onvm_descriptor_read(from));
+}
 
 /* Whether a later segment lies in its buffer: in all of it, for such a buffer has no stamps. */
 static inline bool

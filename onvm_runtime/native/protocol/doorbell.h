@@ -27,6 +27,7 @@
 #ifndef ONVM_PROTOCOL_DOORBELL_H
 #define ONVM_PROTOCOL_DOORBELL_H
 
+#include <errno.h>
 #include <linux/futex.h>
 #include <stdbool.h>
 #include <sys/syscall.h>
@@ -40,11 +41,23 @@ struct onvm_doorbell {
     ONVM_ALIGNED uint32_t mail;
 };
 
-/* Wakes the consumer if it sleeps; eventfd is -1 for one that waits on the futex. */
+/*
+ * The producer's fence.  It waits until all that was stored is with the other cores, so
+ * it costs least some time after the last store, and one serves several doorbells.
+ */
 static inline void
-onvm_doorbell_ring(struct onvm_doorbell *doorbell, int eventfd)
+onvm_doorbell_fence(void)
 {
     __atomic_thread_fence(__ATOMIC_SEQ_CST);
+}
+
+/*
+ * Wakes the consumer if it sleeps, for what was published before the last fence;
+ * eventfd is -1 for one that waits on the futex.
+ */
+static inline void
+onvm_doorbell_wake(struct onvm_doorbell *doorbell, int eventfd)
+{
     if (__atomic_load_n(&doorbell->asleep, __ATOMIC_RELAXED) == 0)
         return;
     if (__atomic_exchange_n(&doorbell->asleep, 0, __ATOMIC_SEQ_CST) == 0)
@@ -56,6 +69,14 @@ onvm_doorbell_ring(struct onvm_doorbell *doorbell, int eventfd)
         ssize_t written = write(eventfd, &one, sizeof(one));
         (void)written; /* a full counter means that a wake-up is pending already */
     }
+}
+
+/* Both steps, for one doorbell. */
+static inline void
+onvm_doorbell_ring(struct onvm_doorbell *doorbell, int eventfd)
+{
+    onvm_doorbell_fence();
+    onvm_doorbell_wake(doorbell, eventfd);
 }
 
 /* Says that the consumer is about to sleep; it must look at its edges after this. */
@@ -72,13 +93,14 @@ onvm_doorbell_disarm(struct onvm_doorbell *doorbell)
     __atomic_store_n(&doorbell->asleep, 0, __ATOMIC_RELAXED);
 }
 
-/* Sleeps until rung, for `nanoseconds` at the most (below one second). */
-static inline void
+/* Sleeps until rung, for `nanoseconds` at the most (below one second); false: for so long. */
+static inline bool
 onvm_doorbell_wait(struct onvm_doorbell *doorbell, long nanoseconds)
 {
     struct timespec timeout = {.tv_sec = 0, .tv_nsec = nanoseconds};
 
-    syscall(SYS_futex, &doorbell->asleep, FUTEX_WAIT, 1, &timeout, NULL, 0);
+    return syscall(SYS_futex, &doorbell->asleep, FUTEX_WAIT, 1, &timeout, NULL, 0) == 0 ||
+           errno != ETIMEDOUT;
 }
 
 #endif

@@ -58,6 +58,7 @@
 
 #define ONVM_EDGE_MAGIC 0x45474445u /* "EDGE" */
 #define ONVM_EDGE_SLOTS_MAX 65536u
+#define ONVM_LINE_SLOTS (ONVM_CACHE_LINE / sizeof(struct onvm_descriptor))
 
 struct onvm_edge {
     uint32_t magic;
@@ -80,7 +81,8 @@ struct onvm_producer {
 struct onvm_consumer {
     struct onvm_edge *edge;
     uint32_t slots;
-    uint32_t tail; /* next slot to peek; released up to edge->tail */
+    uint32_t tail;      /* next slot to peek; released up to edge->tail */
+    uint32_t seen_head; /* the producer's head when last read, clamped to what can be */
 };
 
 static inline size_t
@@ -127,11 +129,21 @@ onvm_producer_room(struct onvm_producer *producer, uint32_t want)
     return producer->slots - used < want ? producer->slots - used : want;
 }
 
-/* Fills the next slot; the caller has asked for room. */
-static inline void
+/* Fills the next slot, which may be amended until it is published; the caller has asked for room. */
+static inline struct onvm_descriptor *
 onvm_producer_put(struct onvm_producer *producer, const struct onvm_descriptor *descriptor)
 {
-    producer->edge->slot[producer->head++ & (producer->slots - 1)] = *descriptor;
+    struct onvm_descriptor *slot =
+        &producer->edge->slot[producer->head++ & (producer->slots - 1)];
+
+    onvm_descriptor_copy(slot, descriptor);
+    return slot;
+}
+
+static inline void
+onvm_producer_write(struct onvm_producer *producer, struct onvm_words words)
+{
+    onvm_descriptor_write(&producer->edge->slot[producer->head++ & (producer->slots - 1)], words);
 }
 
 /* Lets the consumer see all that was put. */
@@ -148,25 +160,53 @@ onvm_consumer_open(struct onvm_consumer *consumer, struct onvm_edge *edge, uint3
 {
     consumer->edge = edge;
     consumer->slots = slots;
-    consumer->tail = __atomic_load_n(&edge->tail, __ATOMIC_RELAXED);
+    consumer->tail = consumer->seen_head = __atomic_load_n(&edge->tail, __ATOMIC_RELAXED);
 }
 
-/* Descriptors ready to peek, `want` at the most; a head that cannot be is clamped. */
+/*
+ * Descriptors ready to peek, `want` at the most; a head that cannot be is clamped.
+ * Reads the producer's line only when the private view of it shows less than that.
+ */
 static inline uint32_t
-onvm_consumer_ready(const struct onvm_consumer *consumer, uint32_t want)
+onvm_consumer_ready(struct onvm_consumer *consumer, uint32_t want)
 {
-    uint32_t ready = __atomic_load_n(&consumer->edge->head, __ATOMIC_ACQUIRE) - consumer->tail;
+    uint32_t ready = consumer->seen_head - consumer->tail;
 
-    if (ready > consumer->slots)
-        ready = consumer->slots;
+    if (ready < want) {
+        ready = __atomic_load_n(&consumer->edge->head, __ATOMIC_ACQUIRE) - consumer->tail;
+        if (ready > consumer->slots)
+            ready = consumer->slots;
+        consumer->seen_head = consumer->tail + ready;
+    }
     return ready < want ? ready : want;
 }
 
-/* The i-th descriptor after the tail, by value: the peer may rewrite the slot. */
-static inline struct onvm_descriptor
-onvm_consumer_peek(const struct onvm_consumer *consumer, uint32_t i)
+/*
+ * Asks for the lines of up to `count` descriptors that are known to be published, the
+ * first of them the i-th after the tail: they come from the producer's core while the
+ * burst before them is worked on.
+ */
+static inline void
+onvm_consumer_prefetch(const struct onvm_consumer *consumer, uint32_t i, uint32_t count)
 {
-    return consumer->edge->slot[(consumer->tail + i) & (consumer->slots - 1)];
+    uint32_t known = consumer->seen_head - consumer->tail, end = i + count;
+
+    for (; i < end && i < known; i += ONVM_LINE_SLOTS)
+        __builtin_prefetch(&consumer->edge->slot[(consumer->tail + i) & (consumer->slots - 1)]);
+}
+
+/* The i-th descriptor after the tail, by value: the peer may rewrite the slot. */
+static inline struct onvm_words
+onvm_consumer_read(const struct onvm_consumer *consumer, uint32_t i)
+{
+    return onvm_descriptor_read(
+        &consumer->edge->slot[(consumer->tail + i) & (consumer->slots - 1)]);
+}
+
+static inline void
+onvm_consumer_peek(const struct onvm_consumer *consumer, uint32_t i, struct onvm_descriptor *to)
+{
+    onvm_descriptor_write(to, onvm_consumer_read(consumer, i));
 }
 
 /*
@@ -175,14 +215,14 @@ onvm_consumer_peek(const struct onvm_consumer *consumer, uint32_t i)
  * is too long or the producer published no end to it.
  */
 static inline uint32_t
-onvm_consumer_peek_run(const struct onvm_consumer *consumer, uint32_t i,
+onvm_consumer_peek_run(struct onvm_consumer *consumer, uint32_t i,
                        struct onvm_descriptor run[ONVM_MAX_SEGMENTS], bool *whole)
 {
     uint32_t ready = onvm_consumer_ready(consumer, i + ONVM_MAX_SEGMENTS), count = 0;
 
     *whole = false;
     while (!*whole && i + count < ready) {
-        run[count] = onvm_consumer_peek(consumer, i + count);
+        onvm_consumer_peek(consumer, i + count, &run[count]);
         *whole = (run[count++].flags & ONVM_FLAG_SEGMENT) == 0;
     }
     return count;

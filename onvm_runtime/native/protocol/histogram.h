@@ -129,10 +129,15 @@ onvm_histogram_record(struct onvm_histogram *histogram, uint64_t from, uint64_t 
  * the caller's to refuse.
  */
 static inline bool
+onvm_range_within(uint32_t offset, uint32_t length, uint32_t stride)
+{
+    return (uint16_t)(offset - ONVM_STAMPS_SIZE) + length <= stride - ONVM_STAMPS_SIZE;
+}
+
+static inline bool
 onvm_frame_within(const struct onvm_descriptor *descriptor, uint32_t stride)
 {
-    return (uint32_t)(uint16_t)(descriptor->offset - ONVM_STAMPS_SIZE) + descriptor->length <=
-           stride - ONVM_STAMPS_SIZE;
+    return onvm_range_within(descriptor->offset, descriptor->length, stride);
 }
 
 /* The stamps of a buffer whose index was checked. */

@@ -341,7 +341,7 @@ fake_take(struct fake_edge *edge, struct onvm_descriptor *descriptors, uint32_t 
             break;
     }
     for (uint32_t i = 0; i < ready; i++)
-        descriptors[i] = onvm_consumer_peek(&edge->consumer, i);
+        onvm_consumer_peek(&edge->consumer, i, &descriptors[i]);
     onvm_consumer_release(&edge->consumer, ready);
     return ready;
 }

@@ -69,7 +69,9 @@ circulate(struct fake_dataplane *fake, struct fake_edge *in, struct fake_edge *h
     if (ready < ONVM_BURST || onvm_producer_room(&in->producer, ready) < ready)
         return 0;
     for (uint32_t i = 0; i < ready; i++) {
-        struct onvm_descriptor descriptor = onvm_consumer_peek(&home->consumer, i);
+        struct onvm_descriptor descriptor;
+
+        onvm_consumer_peek(&home->consumer, i, &descriptor);
 
         descriptor.hop = 0;
         descriptor.flags = 0;
