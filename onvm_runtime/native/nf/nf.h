@@ -58,6 +58,7 @@ struct onvm_burst {
     uint8_t *base;                /* of the packet region */
     struct onvm_run run[ONVM_BURST];
     struct onvm_descriptor further[ONVM_BURST];
+    bool reshaped; /* a packet got another place or length, by the functions below */
 };
 
 static inline bool
@@ -138,6 +139,7 @@ onvm_packet_prepend(struct onvm_burst *burst, uint32_t i, uint16_t bytes)
     descriptor->offset = (uint16_t)(descriptor->offset - bytes);
     descriptor->length = (uint16_t)(descriptor->length + bytes);
     burst->data[i] -= bytes;
+    burst->reshaped = true;
     return true;
 }
 
@@ -152,6 +154,7 @@ onvm_packet_strip(struct onvm_burst *burst, uint32_t i, uint16_t bytes)
     descriptor->offset = (uint16_t)(descriptor->offset + bytes);
     descriptor->length = (uint16_t)(descriptor->length - bytes);
     burst->data[i] += bytes;
+    burst->reshaped = true;
     return true;
 }
 
@@ -194,6 +197,7 @@ onvm_packet_trim(struct onvm_burst *burst, uint32_t i, uint16_t length)
     if (descriptor->offset + length > burst->stride)
         return false;
     descriptor->length = length;
+    burst->reshaped = true;
     return true;
 }
 

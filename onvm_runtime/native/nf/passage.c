@@ -142,8 +142,10 @@ begin(struct passage *passage, const struct attachment *attachment)
     burst->stride = attachment->welcome.stride;
     burst->now = clock_coarse();
     burst->count = 0;
+    burst->reshaped = false;
     passage->bytes = 0;
     passage->further = 0;
+    passage->ahead = 0;
     memset(burst->verdict, ONVM_VERDICT_NEXT, sizeof(burst->verdict));
 }
 
@@ -171,7 +173,8 @@ gather_together(struct passage *passage, const struct attachment *attachment,
     return survey.wrong == 0 && (passage->flags & ONVM_FLAG_SEGMENT) == 0;
 }
 
-static void
+/* True: a handler may not see one of the packets. */
+static bool
 survey_all(struct passage *passage, const struct attachment *attachment)
 {
     const struct onvm_burst *burst = &passage->burst;
@@ -180,6 +183,7 @@ survey_all(struct passage *passage, const struct attachment *attachment)
     for (uint32_t i = 0; i < burst->count; i++)
         survey_packet(&survey, attachment, onvm_descriptor_read(&burst->descriptor[i]));
     survey_close(&survey, passage);
+    return survey.wrong != 0;
 }
 
 static uint32_t
@@ -235,39 +239,50 @@ sift(struct passage *passage, struct attachment *attachment)
     survey_all(passage, attachment);
 }
 
-/* In place: what lies in the caches is not fetched again. */
+void
+passage_settle(struct passage *passage)
+{
+    for (uint32_t i = 0; passage->ahead > 0 && i < passage->burst.count; i++)
+        passage->burst.descriptor[i].hop =
+            (uint8_t)(passage->burst.descriptor[i].hop + passage->ahead);
+    passage->ahead = 0;
+}
+
+/* Looks at all packets again, which the handler before gave other places or lengths. */
+static void
+resurvey(struct passage *passage, struct attachment *attachment)
+{
+    struct onvm_burst *burst = &passage->burst;
+
+    burst->reshaped = false;
+    passage->bytes = 0;
+    for (uint32_t i = 0; i < burst->count; i++)
+        burst->data[i] = place_of(burst, onvm_descriptor_read(&burst->descriptor[i]).place);
+    if (survey_all(passage, attachment))
+        sift(passage, attachment);
+}
+
+/* Where the handler before changed no packet's place, all that is known of the burst still holds. */
 void
 passage_go_on(struct passage *passage, struct member *member)
 {
-    struct attachment *attachment = &member->session.attachment;
-    struct onvm_burst *burst = &passage->burst;
-    struct survey survey = {
-        .first = onvm_descriptor_read(&burst->descriptor[0]).way + ONVM_WAY_HOP};
-
-    passage->bytes = 0;
-    for (uint32_t i = 0; i < burst->count; i++) {
-        struct onvm_words words = onvm_descriptor_read(&burst->descriptor[i]);
-
-        words.way += ONVM_WAY_HOP;
-        onvm_descriptor_write(&burst->descriptor[i], words);
-        burst->data[i] = place_of(burst, words.place);
-        survey_packet(&survey, attachment, words);
+    passage->ahead++;
+    if (passage->burst.reshaped) {
+        passage_settle(passage);
+        resurvey(passage, &member->session.attachment);
     }
-    survey_close(&survey, passage);
-    if (survey.wrong)
-        sift(passage, attachment);
     passage_handle(passage, member);
 }
 
 static void
-count_hop(struct onvm_nf_counters *counters, const struct onvm_descriptor *descriptor,
-          uint32_t packets, uint64_t bytes)
+count_hop(struct onvm_nf_counters *counters, uint16_t path, uint32_t at, uint32_t packets,
+          uint64_t bytes)
 {
     struct onvm_flow_count *hop;
 
-    if (descriptor->hop >= ONVM_MAX_HOPS)
+    if (at >= ONVM_MAX_HOPS)
         return;
-    hop = &counters->hop[onvm_path_chain(descriptor->path)][descriptor->hop];
+    hop = &counters->hop[onvm_path_chain(path)][at];
     ONVM_COUNT(hop->packets, packets);
     ONVM_COUNT(hop->bytes, bytes);
 }
@@ -276,16 +291,18 @@ static void
 count_received(const struct passage *passage, struct onvm_nf_counters *counters)
 {
     const struct onvm_burst *burst = &passage->burst;
+    const struct onvm_descriptor *first = &burst->descriptor[0];
 
     ONVM_COUNT(counters->bursts, 1);
     ONVM_COUNT(counters->rx.packets, burst->count);
     ONVM_COUNT(counters->rx.bytes, passage->bytes);
     if (passage->together) {
-        count_hop(counters, &burst->descriptor[0], burst->count, passage->bytes);
+        count_hop(counters, first->path, (uint32_t)first->hop + passage->ahead, burst->count,
+                  passage->bytes);
         return;
     }
     for (uint32_t i = 0; i < burst->count; i++)
-        count_hop(counters, &burst->descriptor[i], 1, onvm_packet_length(burst, i));
+        count_hop(counters, first[i].path, first[i].hop, 1, onvm_packet_length(burst, i));
 }
 
 /* Verdicts are NEXT: a passage begins so, and only what is NEXT goes on as it is. */
@@ -316,6 +333,7 @@ process_timed(struct passage *passage, struct session *session)
         process(passage, session);
         return;
     }
+    passage_settle(passage);
     taken = latency_take(&session->attachment, &passage->burst);
     process(passage, session);
     latency_post(&session->attachment, &passage->burst, taken);

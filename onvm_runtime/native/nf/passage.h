@@ -13,6 +13,7 @@ struct passage {
     uint64_t bytes;  /* of the burst */
     uint8_t further; /* descriptors in burst.further */
     uint8_t flags;   /* of all its packets */
+    uint8_t ahead;   /* hops that the burst went on since its descriptors said so */
     bool together;   /* the burst has one chain and hop, and no runs */
     bool one_flow;   /* or flows that tables cannot tell apart */
 };
@@ -23,6 +24,9 @@ struct passage {
  */
 uint32_t passage_gather(struct passage *passage, struct member *member,
                         struct onvm_consumer *consumer, uint32_t ready);
+
+/* Lets the descriptors say at which hop the burst is. */
+void passage_settle(struct passage *passage);
 
 /* Has a member handle the burst and post it; the passage is used up. */
 void passage_handle(struct passage *passage, struct member *member);

@@ -48,12 +48,11 @@ follow_route(struct attachment *attachment, struct onvm_route route,
 }
 
 static struct onvm_route
-next_route(const struct attachment *attachment, const struct onvm_descriptor *descriptor)
+next_route(const struct attachment *attachment, uint16_t path, uint32_t hop)
 {
-    if (descriptor->hop >= ONVM_MAX_HOPS)
+    if (hop >= ONVM_MAX_HOPS)
         return (struct onvm_route){.kind = ONVM_ROUTE_NONE};
-    return onvm_route_load(&attachment_routes(attachment)
-                                ->next[onvm_path_chain(descriptor->path)][descriptor->hop]);
+    return onvm_route_load(&attachment_routes(attachment)->next[onvm_path_chain(path)][hop]);
 }
 
 static struct target
@@ -63,7 +62,8 @@ follow_verdict(struct attachment *attachment, const struct onvm_descriptor *desc
     const struct onvm_routes *routes = attachment_routes(attachment);
 
     if (verdict == ONVM_VERDICT_NEXT)
-        return follow_route(attachment, next_route(attachment, descriptor), descriptor);
+        return follow_route(attachment,
+                            next_route(attachment, descriptor->path, descriptor->hop), descriptor);
     if (verdict == ONVM_VERDICT_TO && argument < ONVM_MAX_BRANCHES)
         return follow_route(attachment, onvm_route_load(&routes->branch[argument]), descriptor);
     if ((verdict == ONVM_VERDICT_OUT && argument < ONVM_MAX_PORTS) ||
@@ -227,6 +227,7 @@ advance(struct attachment *attachment, struct passage *passage, struct output *o
         publish_home(attachment);
         passage_go_on(passage, output->peer);
     } else {
+        passage_settle(passage);
         post_out_together(attachment, &passage->burst, output);
     }
 }
@@ -249,7 +250,8 @@ static bool
 post_together(struct attachment *attachment, struct passage *passage)
 {
     const struct onvm_descriptor *first = &passage->burst.descriptor[0];
-    struct onvm_route route = next_route(attachment, first);
+    struct onvm_route route =
+        next_route(attachment, first->path, (uint32_t)first->hop + passage->ahead);
     struct target target;
 
     if (route.kind == ONVM_ROUTE_TABLE && !passage->one_flow &&
@@ -414,8 +416,10 @@ post_burst(struct passage *passage, struct member *member)
 
     /* First, for the burst may be another member's afterwards. */
     count_verdicts(attachment_counters(attachment), burst, next);
-    if (!(burst->count > 0 && passage->together && next && post_together(attachment, passage)))
+    if (!(burst->count > 0 && passage->together && next && post_together(attachment, passage))) {
+        passage_settle(passage);
         post_one_by_one(attachment, burst);
+    }
     publish_home(attachment);
 }
 

@@ -78,7 +78,6 @@ struct onvm_words {
     uint64_t way;
 };
 
-#define ONVM_WAY_HOP (UINT64_C(1) << 48) /* adds a hop, below the 255th */
 #define ONVM_WAY_CHAIN_AND_HOP UINT64_C(0xff03ff) /* of way >> 32 */
 
 _Static_assert(__BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__, "the words above");
