@@ -147,10 +147,9 @@ def _add_chains(api: FastAPI, node: Node) -> None:
     @api.post("/v1/chains/apply")
     async def apply(spec: models.Wanted) -> models.Applied:
         """Makes a chains file the desired state and waits until it is in force."""
-        node.lease.allow(spec.holder)
-        return _applied(
-            await node.rollouts.apply(await node.dataplane.ready(), spec.text, spec.source)
-        )
+        with node.lease.used(spec.holder):
+            control = await node.dataplane.ready()
+            return _applied(await node.rollouts.apply(control, spec.text, spec.source))
 
     @api.delete("/v1/chains/{name}")
     async def remove(name: str) -> models.Applied:

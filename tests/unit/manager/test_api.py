@@ -258,3 +258,20 @@ def test_a_lease_outlives_the_manager_and_ends_by_itself(tmp_path: Path) -> None
     now[0] += 61
     after.allow(None)
     assert after.held() is None
+
+
+def test_a_lease_does_not_end_during_a_change_and_lasts_its_full_time_after(
+    tmp_path: Path,
+) -> None:
+    now = [1000.0]
+    lease = Lease(tmp_path, lambda: now[0])
+    lease.take("ann", 60)
+    with lease.used("ann"):
+        now[0] += 100
+        with pytest.raises(Conflict, match="ann"):
+            lease.take("bob", 60)
+    now[0] += 59
+    with pytest.raises(Conflict, match="ann"), lease.used("bob"):
+        pass
+    now[0] += 2
+    lease.take("bob", 60)
