@@ -28,6 +28,10 @@ options:
     default: false
     description:
       - Return RV(error) in place of failing, so that a play can go on on all nodes together.
+  patience:
+    type: float
+    default: 0
+    description: Seconds to wait for a manager that is being restarted.
   socket: {type: path, default: /run/onvm/manager.sock, description: The manager's socket.}
 attributes:
   check_mode: {support: full}
@@ -84,12 +88,14 @@ def main():
             "state": {"type": "str", "choices": ["present", "read"], "default": "present"},
             "holder": {"type": "str"},
             "report": {"type": "bool", "default": False},
+            "patience": {"type": "float", "default": 0.0},
             "socket": {"type": "path", "default": "/run/onvm/manager.sock"},
         },
         required_if=[("state", "present", ["text"])],
         supports_check_mode=True,
     )
-    result = run(module.params, Manager(module.params["socket"]), module.check_mode)
+    manager = Manager(module.params["socket"], module.params["patience"])
+    result = run(module.params, manager, module.check_mode)
     if result["error"] and not module.params["report"]:
         module.fail_json(msg=result["error"], **result)
     module.exit_json(**result)

@@ -18,7 +18,7 @@ options:
   holder: {type: str, required: true, description: Who takes it; others are told this name.}
   state:
     {type: str, choices: [present, absent], default: present, description: Take it or give it back.}
-  seconds: {type: float, default: 300, description: How long it lasts.}
+  seconds: {type: float, default: 60, description: How long it lasts, and again after every change.}
   wait:
     type: float
     default: 0
@@ -37,13 +37,21 @@ EXAMPLES = r"""
 """
 
 
+RETURN = r"""
+text:
+  type: str
+  returned: when it was taken
+  description: Text of the chains file in force, which nobody else changes from now on.
+"""
+
+
 def main():
     """Run as an Ansible module."""
     module = AnsibleModule(
         argument_spec={
             "holder": {"type": "str", "required": True},
             "state": {"type": "str", "choices": ["present", "absent"], "default": "present"},
-            "seconds": {"type": "float", "default": 300.0},
+            "seconds": {"type": "float", "default": 60.0},
             "wait": {"type": "float", "default": 0.0},
             "socket": {"type": "path", "default": "/run/onvm/manager.sock"},
         },
@@ -52,23 +60,26 @@ def main():
     if module.check_mode:
         module.exit_json(changed=False)
     try:
-        use(module.params, Manager(module.params["socket"]))
+        result = use(module.params, Manager(module.params["socket"]))
     except Refused as refusal:
         module.fail_json(msg=str(refusal))
-    module.exit_json(changed=False)  # of what the inventory says, nothing
+    module.exit_json(changed=False, **result)  # of what the inventory says, nothing
 
 
 def use(parameters, manager, clock=time.monotonic, sleep=time.sleep):
-    """Take the lease, waiting for it where that is asked for, or give it back."""
+    """Take the lease, waiting for it where that is asked for, or give it back.
+
+    Returns what the module returns.
+    """
     holder = parameters["holder"]
     if parameters["state"] == "absent":
         manager.ask("DELETE", "/v1/lease/" + quote(holder, safe=""))
-        return
+        return {}
     give_up = clock() + parameters["wait"]
     while True:
         try:
             manager.ask("PUT", "/v1/lease", {"holder": holder, "seconds": parameters["seconds"]})
-            return
+            return {"text": manager.ask("GET", "/v1/spec")["text"]}
         except Refused:
             if clock() >= give_up:
                 raise

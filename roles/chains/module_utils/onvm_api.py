@@ -4,6 +4,7 @@
 import http.client
 import json
 import socket
+import time
 
 SECONDS = 180  # an apply may start containers first, and waits until old chains have drained
 
@@ -15,26 +16,36 @@ class Refused(Exception):
 class _Connection(http.client.HTTPConnection):
     """HTTP over a unix socket."""
 
-    def __init__(self, path):
+    def __init__(self, path, patience):
         super().__init__("manager", timeout=SECONDS)
         self._path = path
+        self._give_up = time.monotonic() + patience
 
     def connect(self):
-        """Connect to the socket in place of a host."""
-        self.sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
-        self.sock.settimeout(self.timeout)
-        self.sock.connect(self._path)
+        """Connect to the socket in place of a host; wait for somebody to listen there."""
+        while True:
+            self.sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+            self.sock.settimeout(self.timeout)
+            try:
+                return self.sock.connect(self._path)
+            except (ConnectionRefusedError, FileNotFoundError):
+                self.sock.close()
+                if time.monotonic() >= self._give_up:
+                    raise
+            time.sleep(0.2)
 
 
 class Manager:
     """Requests to the manager of this node; every answer is JSON or nothing."""
 
-    def __init__(self, path):
+    def __init__(self, path, patience=0):
+        """patience: seconds to wait for a manager that is being restarted."""
         self._path = path
+        self._patience = patience
 
     def ask(self, method, path, body=None):
         """Send a request; return the answer, or raise Refused."""
-        connection = _Connection(self._path)
+        connection = _Connection(self._path, self._patience)
         try:
             text = None if body is None else json.dumps(body)
             connection.request(method, path, text, {"Content-Type": "application/json"})

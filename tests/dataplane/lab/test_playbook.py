@@ -113,7 +113,7 @@ def test_where_one_node_fails_all_go_back_and_the_result_says_which(rollout: Rol
 def test_two_rollouts_at_once_are_one_too_many(rollout: Rollout) -> None:
     lease = {"holder": "somebody else", "seconds": 60}
     assert rollout.lab.nodes["b"].http.put("/v1/lease", json=lease).is_success
-    refused = rollout.run()
+    refused = rollout.run("--extra-vars", "onvm_chains_wait=1")
     assert refused.returncode != 0
     assert "somebody else" in refused.stdout
     assert set(rollout.texts().values()) == {""}, "no node was touched"
