@@ -26,6 +26,11 @@ class Run:
         """Tasks that changed something, by the recap."""
         return sum(map(int, re.findall(r"\bchanged=(\d+)", self.output)))
 
+    @property
+    def changed_hosts(self) -> int:
+        """Hosts on which it changed something."""
+        return len(re.findall(r"\bchanged=[1-9]", self.output))
+
     def succeeded(self) -> Run:
         """This run; fails the test with its output when it failed."""
         assert self.code == 0, self.output

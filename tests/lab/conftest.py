@@ -44,7 +44,7 @@ class Lab:
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Whoever asks for these tests knows that they take minutes."""
     for item in items:
-        if Path(__file__).parent in item.path.parents:
+        if item.path.parent == Path(__file__).parent:
             item.add_marker(pytest.mark.lab)
             item.add_marker(pytest.mark.timeout(3600))
 

@@ -79,10 +79,11 @@ def digest(checkout: Path) -> str:
 
 def packages(checkout: Path) -> list[str]:
     """Return the Debian packages of the system and those that the roles install."""
-    return sorted({*SYSTEM, *_of_roles(checkout)})
+    return sorted({*SYSTEM, *of_roles(checkout)})
 
 
-def _of_roles(checkout: Path) -> Iterator[str]:
+def of_roles(checkout: Path) -> Iterator[str]:
+    """Yield the Debian packages that the roles install."""
     for defaults in checkout.glob("roles/*/defaults/main.yml"):
         for name, value in (yaml.safe_load(defaults.read_text()) or {}).items():
             if name.endswith("_packages") and isinstance(value, list):
