@@ -61,6 +61,7 @@ def test_http_passes_three_nodes(lab: Lab, tmp_path: Path) -> None:
 def test_a_changed_chain_loses_no_packet(lab: Lab, path: list[str]) -> None:
     if path == THROUGH:
         lab.roll_out(STRAIGHT)
+    before = lab.losses()
     with lab.traffic() as flowing:
         seconds = lab.roll_out(path)
         lost = flowing.stop()
@@ -68,4 +69,4 @@ def test_a_changed_chain_loses_no_packet(lab: Lab, path: list[str]) -> None:
         f"a chain of {len(path)} services in place of the other: {seconds:.1f} s,"
         f" {lost} of {flowing.sent} packets lost"
     )
-    assert lost == 0, lab.losses()
+    assert lost == 0, f"dropped before {before}, and now {lab.losses()}"
