@@ -155,7 +155,7 @@ def settle(node: Managed, quiet: Traffic, before: Buffers) -> None:
 
 
 STORMS = (kill_an_nf, roll_out, stop_an_nf, kill_the_manager, roll_out)
-HUNDRED = (pytest.mark.long, pytest.mark.timeout(1800))
+HUNDRED = (pytest.mark.long, pytest.mark.timeout(3600))
 
 
 @pytest.mark.parametrize(
