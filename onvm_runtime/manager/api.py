@@ -130,6 +130,15 @@ def _add_chain_views(api: FastAPI, node: Node) -> None:
         """The links to other nodes, and whether they are up."""
         return models.Links(links=await views.links(node))
 
+    @api.put("/v1/links/silence")
+    async def silence(wanted: models.Silence) -> models.Silence:
+        """Has the other nodes go by other ways for a while, where they have any.
+
+        What they send until they notice, after 0.7 s, still passes.
+        """
+        await _tell(node, "links.silence", seconds=wanted.seconds)
+        return wanted
+
     @api.get("/v1/spec")
     async def spec() -> models.Spec:
         """The desired state."""
@@ -245,12 +254,17 @@ def _add_nfs(api: FastAPI, node: Node) -> None:
         return await _ask(node, node.fleet[instance].wanted.name, request)
 
 
-async def _ask(node: Node, name: str, request: dict[str, Any]) -> Any:
+async def _tell(node: Node, op: str, **arguments: Any) -> dict[str, Any]:
+    """Has the data plane do something; its refusal is ours."""
     control = node.control()
     try:
-        return (await control.request("nf.query", name=name, request=request))["reply"]
+        return await control.request(op, **arguments)
     except DataplaneError as error:
         raise Unavailable(str(error)) if control.closed else Conflict(str(error)) from error
+
+
+async def _ask(node: Node, name: str, request: dict[str, Any]) -> Any:
+    return (await _tell(node, "nf.query", name=name, request=request))["reply"]
 
 
 def _add_statistics(api: FastAPI, node: Node) -> None:

@@ -203,6 +203,12 @@ class Links(Model):
     links: list[LinkStatus]
 
 
+class Silence(Model):
+    """For how long a node's links shall look down to the nodes at their other ends; 0: no more."""
+
+    seconds: Annotated[int, Field(ge=0, le=3600)]
+
+
 class Status(Model):
     """A node at a glance.  `problems`: sentences about what is not as it should be."""
 

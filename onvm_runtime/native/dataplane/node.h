@@ -131,6 +131,7 @@ struct node {
     struct eras eras;
     struct link *links;
     struct span *span[ONVM_MAX_LINKS];
+    uint64_t silent_until; /* no probe is sent before, so others go by other ways */
     struct spread *spread[ONVM_MAX_CHAINS]; /* by id, which no chain has */
     unsigned arrivals;
     struct arrival *arrival;

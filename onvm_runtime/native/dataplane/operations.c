@@ -302,6 +302,22 @@ latency_sample_every(const struct call *call, struct failure *failure)
 }
 
 static bool
+links_silence(const struct call *call, struct failure *failure)
+{
+    const char *op;
+    json_error_t error;
+    int seconds;
+
+    if (json_unpack_ex(call->request, &error, JSON_STRICT, "{s:s, s:i}", "op", &op, "seconds",
+                       &seconds) != 0)
+        return fail(failure, "links.silence: %s", error.text);
+    if (seconds < 0 || seconds > SILENCE_MAX_SECONDS)
+        return fail(failure, "links.silence: seconds must be from 0 to %d", SILENCE_MAX_SECONDS);
+    call->node->silent_until = node_clock() + 1000 * (uint64_t)seconds;
+    return answer(call, json_object(), -1);
+}
+
+static bool
 plan(const struct call *call, struct failure *failure)
 {
     return plan_begin(call->node, call->request, call->asker, failure);
@@ -350,6 +366,7 @@ static const struct {
     {"nf.latency", nf_latency},
     {"latency", latency},
     {"latency.sample", latency_sample_every},
+    {"links.silence", links_silence},
     {"plan", plan},
     {"flows.clear", flows_clear},
     {"stop", stop},

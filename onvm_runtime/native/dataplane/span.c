@@ -269,14 +269,23 @@ speak(struct node *node, struct span *span, uint64_t now)
     span->probe_at = now + PROBE_MS;
     if (span->wrap.kind == WRAP_VXLAN_GPE && !span->up)
         ask_arp(node, span);
-    if (span->wrap.kind != WRAP_VXLAN_GPE || span->resolved)
+    if (now >= node->silent_until && (span->wrap.kind != WRAP_VXLAN_GPE || span->resolved))
         send_probe(node, span, now);
+}
+
+/* A silent node passes on what still comes: that nobody hears it is no fault of the link. */
+static bool
+passes(const struct node *node, const struct span *span, uint64_t now)
+{
+    if (now < node->silent_until)
+        return liveness_hears(&span->liveness, now);
+    return liveness_up(&span->liveness, now);
 }
 
 static bool
 follow(struct node *node, struct span *span, uint64_t now)
 {
-    bool up = span->resolved && liveness_up(&span->liveness, now);
+    bool up = span->resolved && passes(node, span, now);
     bool changed = liveness_expire(&span->liveness, now) || up != span->up;
 
     if (up != span->up)

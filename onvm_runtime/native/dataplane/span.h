@@ -24,6 +24,8 @@
 #include "node.h"
 #include "span_path.h"
 
+#define SILENCE_MAX_SECONDS 3600 /* of node->silent_until */
+
 struct span {
     char name[ONVM_NAME_MAX];
     char peer[ONVM_NAME_MAX]; /* the node at the other end */

@@ -49,6 +49,8 @@
  *              onvm_node_latency.  hz: of the time stamp counter
  *   latency.sample {every} -> {}; stamps one packet of `every` from now on, 0: none.
  *              Refused where the counter is not invariant
+ *   links.silence {seconds} -> {}; no probe leaves for so long, so the other ends of all
+ *              links take them for down; what they still send is passed on.  0 ends it
  *   plan       {chains: [{id, name, path: [service], egress: port, reverse: id?}],
  *               rules: [{chain, priority, port?, vlan?, ethertype?, src_mac?,
  *                        dst_mac?, src?, dst?, protocol?, src_ports?: [lo, hi],

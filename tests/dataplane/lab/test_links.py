@@ -90,6 +90,22 @@ def test_a_backup_takes_over_within_a_second(lab: LabOfNodes, what: str) -> None
         assert lab.nodes["a"].losses().keys() <= {"link_down"}
 
 
+def test_a_node_that_falls_silent_is_avoided_and_loses_nothing(lab: LabOfNodes) -> None:
+    lab.apply(described(BACKED))
+    lab.until_up()
+    with traffic(lab) as flowing:
+        assert lab.nodes["b"].http.put("/v1/links/silence", json={"seconds": 60}).is_success
+        eventually(lambda: not lab.links_up(), "others take its links for down")
+        time.sleep(0.2)
+        handled = lab.handled("b", "middle-1")
+        time.sleep(0.3)
+        assert lab.handled("b", "middle-1") == handled, "b still gets packets"
+        assert lab.nodes["b"].http.put("/v1/links/silence", json={"seconds": 0}).is_success
+        lab.until_up()
+        eventually(lambda: lab.handled("b", "middle-1") > handled, "b takes part again")
+        assert flowing.stop() == 0, lab.losses()
+
+
 def test_without_a_backup_packets_are_shed_where_they_enter(lab: LabOfNodes) -> None:
     lab.apply(described(THROUGH))
     lab.until_up()
