@@ -96,6 +96,14 @@ def failures(nodes, hostvars, variable):
     return said
 
 
+def change_sentence(change):
+    """Return what differs between a node and the inventory, of one change that would mend it."""
+    verb = {"added": "is missing", "removed": "is not in the inventory"}.get(change["action"])
+    if verb is None:
+        verb = f"has another {', '.join(change['after'] or change['before'])} than in the inventory"
+    return f"{change['kind']} {change['name']} {verb}: run playbooks/chains.yml"
+
+
 class FilterModule:
     """What Ansible loads."""
 
@@ -107,4 +115,5 @@ class FilterModule:
             "onvm_chains_content": content,
             "onvm_rollout": rollout,
             "onvm_failures": failures,
+            "onvm_change_sentence": change_sentence,
         }

@@ -45,6 +45,14 @@ class Manager:
 
     def ask(self, method, path, body=None):
         """Send a request; return the answer, or raise Refused."""
+        content = self._exchange(method, path, body)
+        return json.loads(content) if content else None
+
+    def read(self, path):
+        """Return the bytes at a path, or raise Refused."""
+        return self._exchange("GET", path, None)
+
+    def _exchange(self, method, path, body):
         connection = _Connection(self._path, self._patience)
         try:
             text = None if body is None else json.dumps(body)
@@ -59,7 +67,7 @@ class Manager:
             connection.close()
         if response.status >= 400:
             raise Refused(_sentence(content, response.status))
-        return json.loads(content) if content else None
+        return content
 
 
 def _sentence(content, status):

@@ -3,74 +3,12 @@
 
 from __future__ import annotations
 
-import subprocess
-import sys
 from pathlib import Path
-from typing import Any
 
 import pytest
-import yaml
 
-from onvm_runtime.chains.document import Problems, parse
-from tests.dataplane.lab.nodes import LINKS, PORTS, LabOfNodes
-
-ROOT = Path(__file__).resolve().parents[3]
-ENDS = {
-    "ingress": {"node": "a", "port": "client"},
-    "egress": {"node": "c", "port": "server"},
-}
-
-
-class Rollout:
-    """The playbook, and an inventory in which the nodes are this host three times."""
-
-    def __init__(self, lab: LabOfNodes, directory: Path) -> None:
-        self.lab = lab
-        self._inventory = directory / "hosts.yml"
-        links = parse(LINKS["nsh"], Problems("links"))
-        assert links is not None
-        self._links = links.plain()["links"]
-        self.describe(["near", "middle", "far"])
-
-    def describe(self, path: list[str], nf: str = "forward") -> None:
-        """Writes the inventory with one chain."""
-        services = {"near": ("a", "forward"), "middle": ("b", "forward"), "far": ("c", nf)}
-        nodes = {
-            "vars": {
-                "ansible_connection": "local",
-                "ansible_become": False,
-                "ansible_python_interpreter": sys.executable,
-                "onvm_chains_lab_links": self._links,
-                "onvm_chains_lab_services": {
-                    name: {"nf": kind, "on": node}
-                    for name, (node, kind) in services.items()
-                    if name in path
-                },
-                "onvm_chains_lab_chains": [
-                    {"name": "web", **ENDS, "path": path, "bidirectional": True}
-                ],
-            },
-            "hosts": {name: self._host(name) for name in PORTS},
-        }
-        self._inventory.write_text(yaml.safe_dump({"all": {"children": {"nodes": nodes}}}))
-
-    def _host(self, name: str) -> dict[str, Any]:
-        node = self.lab.nodes[name]
-        return {
-            "onvm_chains_socket": str(node.run / "manager.sock"),
-            "onvm_chains_file": str(node.directory / "chains.yml"),
-            "onvm_runtime_ports": [{"name": port} for port in PORTS[name]],
-        }
-
-    def run(self, *arguments: str) -> subprocess.CompletedProcess[str]:
-        """Runs playbooks/chains.yml."""
-        program = Path(sys.executable).parent / "ansible-playbook"
-        command = [program, "-i", self._inventory, "playbooks/chains.yml", *arguments]
-        return subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
-
-    def texts(self) -> dict[str, str]:
-        """What is in force on every node."""
-        return {name: node.get("/v1/spec")["text"] for name, node in self.lab.nodes.items()}
+from tests.dataplane.lab.nodes import PORTS, LabOfNodes
+from tests.dataplane.lab.rollout import Rollout
 
 
 @pytest.fixture

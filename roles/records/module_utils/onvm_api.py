@@ -1,0 +1,1 @@
+../../chains/module_utils/onvm_api.py
