@@ -21,6 +21,7 @@ from onvm_runtime.cli import (
     service,
     stats,
     status,
+    trace,
     version,
 )
 from onvm_runtime.cli.failure import CommandError, ExitCode
@@ -41,6 +42,7 @@ app.add_typer(link.app, name="link", help="Links to other nodes.")
 app.command("status")(status.status)
 app.command("stats")(stats.stats)
 app.command("latency")(latency.latency)
+app.command("trace")(trace.trace)
 app.command("flows")(flows.flows)
 app.command("doctor")(doctor_command.doctor)
 app.command("bench", context_settings=bench.PASS_ON)(bench.bench)

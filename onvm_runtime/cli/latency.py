@@ -11,13 +11,17 @@ from rich.console import Group, RenderableType
 from rich.text import Text
 
 from onvm_runtime.cli import watching
+from onvm_runtime.cli.order import along
 from onvm_runtime.cli.session import AsJson, begin
 from onvm_runtime.cli.table import table
+from onvm_runtime.lab.visits import belongs_to
 from onvm_runtime.telemetry import histograms
 from onvm_runtime.telemetry.histograms import Histogram
 
 PATH = "/v1/latency"
 PERCENTILES = (50, 99, 99.9)
+
+_COLUMNS = ("CHAIN", "HOP", "STAGE", "#p50 µs", "#p99 µs", "#p99.9 µs", "#MAX µs", "#SAMPLES")
 
 Latency = Mapping[str, Any]
 
@@ -44,7 +48,14 @@ def latency(
     if watch:
         watching.watch(session, PATH, lambda now, old: draw(now, old, chain), interval)
     else:
-        session.answer(lambda of: of.get(PATH), lambda now: draw(now, None, chain))
+        across = along(session, chain, _COLUMNS, _of_chain)
+        session.answer(lambda of: of.get(PATH), lambda now: draw(now, None, chain), across)
+
+
+def _of_chain(now: Latency, name: str) -> Iterator[tuple[object, ...]]:
+    for chain in now["chains"]:
+        if chain["name"] == name:
+            yield from _chain(chain, now["hz"], {})
 
 
 def draw(now: Latency, before: Latency | None, only: str | None) -> RenderableType:
@@ -52,11 +63,10 @@ def draw(now: Latency, before: Latency | None, only: str | None) -> RenderableTy
     rows = [
         row
         for chain in now["chains"]
-        if only in (None, chain["name"])
+        if only is None or belongs_to(chain["name"], only)
         for row in _chain(chain, now["hz"], _earlier(chain, before))
     ]
-    columns = ("CHAIN", "HOP", "STAGE", "#p50 µs", "#p99 µs", "#p99.9 µs", "#MAX µs", "#SAMPLES")
-    return Group(Text(_sampling(now)), table(columns, rows))
+    return Group(Text(_sampling(now)), table(_COLUMNS, rows))
 
 
 def _sampling(now: Latency) -> str:

@@ -28,6 +28,9 @@ class Reply(Protocol):
     def answers(self) -> Iterator[Any]:
         """The answers, one for each manager that gave one."""
 
+    def by_node(self) -> Mapping[str, Any]:
+        """The answers by the name of the node, which is empty where one manager was asked."""
+
     def to_json(self) -> Any:
         """What a program reads."""
 
@@ -45,6 +48,10 @@ class One:
     def answers(self) -> Iterator[Any]:
         """That answer."""
         yield self.value
+
+    def by_node(self) -> Mapping[str, Any]:
+        """That answer."""
+        return {"": self.value}
 
     def to_json(self) -> Any:
         """The answer as it is."""
@@ -72,6 +79,10 @@ class Many:
     def answers(self) -> Iterator[Any]:
         """Those of the nodes that answered."""
         yield from self.outcome.answers.values()
+
+    def by_node(self) -> Mapping[str, Any]:
+        """Those of the nodes that answered."""
+        return self.outcome.answers
 
     def to_json(self) -> Any:
         """`nodes`: answers by node; `failed`: failures by node."""

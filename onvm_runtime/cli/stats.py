@@ -4,24 +4,29 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from typing import Any
+from typing import Annotated, Any
 
 import typer
 from rich.console import Group, RenderableType
 from rich.text import Text
 
 from onvm_runtime.cli import watching
+from onvm_runtime.cli.order import along
 from onvm_runtime.cli.session import AsJson, begin
 from onvm_runtime.cli.table import short, table
+from onvm_runtime.lab.visits import belongs_to
 from onvm_runtime.telemetry.counters import FlowCount
 from onvm_runtime.telemetry.drop_reasons import DROP_REASONS
 from onvm_runtime.telemetry.rates import rate
 
 Stats = Mapping[str, Any]
 
+_HOP_COLUMNS = ("CHAIN", "HOP", "#PACKETS", "#PACKETS/s", "#bit/s")
+
 
 def stats(
     ctx: typer.Context,
+    chain: Annotated[str | None, typer.Option(help="Only this chain, hop by hop.")] = None,
     watch: watching.Watch = False,
     interval: watching.Interval = 1.0,
     as_json: AsJson = False,
@@ -31,10 +36,18 @@ def stats(
     With --watch also rates, again and again; with --json then one line for each look.
     """
     session = begin(ctx, as_json)
+    show = draw if chain is None else lambda now, before: _hops(now, before, chain)
     if watch:
-        watching.watch(session, "/v1/stats", draw, interval)
+        watching.watch(session, "/v1/stats", show, interval)
     else:
-        session.answer(lambda of: of.get("/v1/stats"), lambda now: draw(now, None))
+        across = along(session, chain, _HOP_COLUMNS[:3], _of_chain)
+        session.answer(lambda of: of.get("/v1/stats"), lambda now: show(now, None), across)
+
+
+def _of_chain(now: Stats, name: str) -> Iterator[tuple[object, ...]]:
+    for chain in now["chains"]:
+        if chain["name"] == name:
+            yield from (row[:3] for row in _chain(chain, None, 0.0))
 
 
 def draw(now: Stats, before: Stats | None) -> RenderableType:
@@ -99,12 +112,13 @@ def _port(port: Stats, before: Stats | None, seconds: float) -> tuple[object, ..
     )
 
 
-def _hops(now: Stats, before: Stats | None) -> RenderableType:
+def _hops(now: Stats, before: Stats | None, only: str | None = None) -> RenderableType:
     return table(
-        ("CHAIN", "HOP", "#PACKETS", "#PACKETS/s", "#bit/s"),
+        _HOP_COLUMNS,
         [
             row
             for chain in now["chains"]
+            if only is None or belongs_to(chain["name"], only)
             for row in _chain(chain, _same(chain, before, "chains"), _seconds(now, before))
         ],
     )

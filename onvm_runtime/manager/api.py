@@ -15,7 +15,7 @@ from starlette.exceptions import HTTPException
 
 from onvm_runtime.chains import SpecError
 from onvm_runtime.control import ABI, DataplaneError
-from onvm_runtime.manager import edits, models, views
+from onvm_runtime.manager import edits, models, tracing, views
 from onvm_runtime.manager.failure import Conflict, ManagerError, NotFound, Unavailable
 from onvm_runtime.manager.node import Node
 from onvm_runtime.manager.version import VERSION
@@ -52,6 +52,7 @@ def make(node: Node, shut_down: Callable[[], None]) -> FastAPI:
     _add_lease(api, node)
     _add_nfs(api, node)
     _add_statistics(api, node)
+    _add_traces(api, node)
     _add_shutdown(api, node, shut_down)
     return api
 
@@ -299,6 +300,20 @@ def _add_statistics(api: FastAPI, node: Node) -> None:
         """Everything for Prometheus."""
         page = prometheus.exposition(await views.facts(node), *await _telemetry(node))
         return Response(page, media_type=CONTENT_TYPE_LATEST)
+
+
+def _add_traces(api: FastAPI, node: Node) -> None:
+    @api.post("/v1/traces")
+    async def trace(wanted: models.TraceRequest) -> models.TraceRequest:
+        """Samples the next packets of some chains, beside those that are sampled anyhow."""
+        chains = tracing.wanted_chains(node.rollouts.desired.plan, wanted.chains)
+        await _tell(node, "trace", chains=chains, count=wanted.count)
+        return wanted
+
+    @api.get("/v1/traces")
+    async def traces() -> models.Traces:
+        """What became of the packets that were sampled last."""
+        return await node.traces()
 
 
 async def _telemetry(node: Node) -> tuple[Snapshot | None, Latency | None]:

@@ -8,7 +8,7 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Any
 
 from onvm_runtime.control import Control, DataplaneError, Region
-from onvm_runtime.telemetry import latency, snapshot
+from onvm_runtime.telemetry import latency, snapshot, trace
 
 log = logging.getLogger(__name__)
 
@@ -47,10 +47,25 @@ class Counting:
     ) -> latency.Latency:
         """Reads all histograms.  Raises DataplaneError."""
         status, clock = await control.request("status"), await control.request("latency")
+        node = await self._map_latencies(control, status)
+        return latency.take(clock, status, node, self._nf_latencies, paths)
+
+    async def take_traces(
+        self, control: Control
+    ) -> tuple[list[trace.Passage], Mapping[str, Any], int]:
+        """The traced packets, the status that names what they name, and cycles in a second.
+
+        Raises DataplaneError.
+        """
+        status, clock = await control.request("status"), await control.request("latency")
+        node = await self._map_latencies(control, status)
+        return trace.take(node, self._nf_latencies), status, clock["hz"]
+
+    async def _map_latencies(self, control: Control, status: Mapping[str, Any]) -> Region:
         if self._node_latency is None:
             self._node_latency = await control.node_latency()
         await _map_new(control, status, self._nf_latencies, control.nf_latency)
-        return latency.take(clock, status, self._node_latency, self._nf_latencies, paths)
+        return self._node_latency
 
 
 async def _map_new(

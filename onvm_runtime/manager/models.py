@@ -378,6 +378,58 @@ class Latency(Model):
     chains: list[ChainLatency]
 
 
+class TraceRequest(Model):
+    """Which packets to sample next: `count` of the chains of these names, null: of any."""
+
+    chains: list[str] | None = None
+    count: Annotated[int, Field(ge=1, le=1000)] = 1
+
+
+class TracedHop(Model):
+    """What one NF did with a packet.  `at`: seconds since it entered the node."""
+
+    hop: int
+    service: str | None
+    instance: str | None
+    at: float
+    took: float
+    verdict: str
+    reason: str | None
+
+
+class Passage(Model):
+    """A packet's way through this node.
+
+    id       the same on every node that the packet passed
+    link     that it came by from another node; null: it entered the lab here, by `port`
+    packet   its headers in words, as it came in
+    end      left (by the port `by`, or over the link `to`), dropped (`reason` says why), or
+             lost: it is still on the way, or went with an NF that died
+    seconds  that it was here
+    """
+
+    id: int
+    chain: str | None
+    reverse: bool
+    port: str | None
+    link: str | None
+    flow: int
+    length: int
+    packet: str
+    hops: list[TracedHop]
+    end: str
+    by: str | None
+    to: str | None
+    reason: str | None
+    seconds: float | None
+
+
+class Traces(Model):
+    """The passages of the packets that were sampled last, oldest first."""
+
+    passages: list[Passage]
+
+
 class Flow(Model):
     """One flow as an instance of flow_monitor counts it.
 

@@ -10,7 +10,7 @@ from typing import Any
 
 from onvm_runtime.chains import Catalogue, Problem, SpecError
 from onvm_runtime.control import Control, DataplaneError
-from onvm_runtime.manager import driver
+from onvm_runtime.manager import driver, models, tracing
 from onvm_runtime.manager.autoscaling import Autoscaling
 from onvm_runtime.manager.config import NodeConfig
 from onvm_runtime.manager.counting import Counting
@@ -108,6 +108,15 @@ class Node:
             return await self._counting.take_latency(self.control(), self.in_force.paths)
         except DataplaneError as error:
             raise Unavailable(str(error)) from error
+
+    async def traces(self) -> models.Traces:
+        """The packets that were sampled last; raises Unavailable."""
+        try:
+            taken, status, hz = await self._counting.take_traces(self.control())
+        except DataplaneError as error:
+            raise Unavailable(str(error)) from error
+        names = tracing.Names(status, self.rollouts.desired.plan, hz)
+        return models.Traces(passages=[names.passage(passage) for passage in taken])
 
     async def restore(self, control: Control) -> None:
         """Makes a data plane what it should be; changes nothing that is right."""

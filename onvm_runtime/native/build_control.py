@@ -29,6 +29,10 @@ static char *const ONVM_CONTROL_SOCKET;
 #define ONVM_VERDICT_TO ...
 #define ONVM_VERDICT_OUT ...
 #define ONVM_DROP_REASON_COUNT ...
+#define ONVM_TRACE_RECORDS ...
+#define ONVM_TRACE_ENTERED ...
+#define ONVM_TRACE_HANDLED ...
+#define ONVM_TRACE_ENDED ...
 
 struct onvm_drop_reason_text {
     const char *name, *who, *text;
@@ -125,14 +129,40 @@ struct onvm_chain_latency {
     ...;
 };
 
+struct onvm_trace_record {
+    uint64_t at;
+    uint64_t took;
+    uint32_t buffer;
+    uint32_t id;
+    uint32_t flow;
+    uint16_t chain;
+    uint16_t argument;
+    uint16_t length;
+    uint8_t kind;
+    uint8_t hop;
+    uint8_t verdict;
+    uint8_t port;
+    uint8_t span;
+    uint8_t headed;
+    uint8_t head[...];
+};
+
+struct onvm_trace {
+    uint64_t written;
+    struct onvm_trace_record record[...];
+    ...;
+};
+
 struct onvm_nf_latency {
     uint64_t magic;
     uint32_t abi;
+    struct onvm_trace trace;
     struct onvm_hop_latency hop[...][...];
     ...;
 };
 
 struct onvm_worker_latency {
+    struct onvm_trace trace;
     struct onvm_chain_latency chain[...];
     ...;
 };

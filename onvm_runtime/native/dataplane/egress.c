@@ -84,16 +84,18 @@ learn_return(struct worker *worker, const struct path *path, const struct rte_mb
 
 void
 egress_leave(struct worker *worker, uint16_t chain, struct rte_mbuf *frame, uint32_t flow,
-             uint8_t era)
+             uint8_t flags)
 {
     const struct path *path = &worker->path[chain];
 
     if (path->exits) {
-        span_leave(worker, chain, frame, flow);
+        span_leave(worker, chain, frame, flow,
+                   unlikely(flags & ONVM_FLAG_SAMPLED) ? trace_id(&worker->latency.trace, frame)
+                                                       : 0);
         return;
     }
     if (path->return_lineage != 0)
-        learn_return(worker, path, frame, flow, era);
+        learn_return(worker, path, frame, flow, (uint8_t)onvm_era(flags));
     egress_frame(worker, path->egress, chain, frame);
 }
 
@@ -127,8 +129,7 @@ obey(struct worker *worker, uint16_t nf, uint16_t chain, struct rte_mbuf *frame,
         refuse_verdict(worker, nf, chain, frame, ONVM_DROP_bad_bounds);
     } else if (verdict == ONVM_VERDICT_NEXT) {
         describe_frame(frame, descriptor->offset, descriptor->length, length);
-        egress_leave(worker, chain, frame, descriptor->flow,
-                     (uint8_t)onvm_era(descriptor->flags));
+        egress_leave(worker, chain, frame, descriptor->flow, descriptor->flags);
     } else if (verdict == ONVM_VERDICT_OUT && descriptor->hop < ONVM_MAX_PORTS) {
         describe_frame(frame, descriptor->offset, descriptor->length, length);
         egress_frame(worker, descriptor->hop, chain, frame);

@@ -96,6 +96,28 @@ hand_out_run(struct worker *worker, struct onvm_producer *producer, const struct
 }
 
 static void
+turn_away(struct worker *worker, uint16_t chain, struct rte_mbuf *frame,
+          enum onvm_drop_reason reason, uint8_t flags)
+{
+    if (unlikely(flags & ONVM_FLAG_SAMPLED))
+        trace_end(&worker->latency.trace, region_index(worker->region, frame), chain,
+                  ONVM_VERDICT_DROP, (uint16_t)reason);
+    worker_drop(worker, chain, frame, reason);
+}
+
+/* A chain without NFs ends where it begins. */
+static void
+pass(struct worker *worker, struct rte_mbuf *frame, const struct classification *result,
+     uint8_t flags)
+{
+    if (unlikely(flags & ONVM_FLAG_SAMPLED))
+        trace_end(&worker->latency.trace, region_index(worker->region, frame), result->chain,
+                  ONVM_VERDICT_NEXT, 0);
+    egress_leave(worker, result->chain, frame, result->flow,
+                 (uint8_t)(onvm_era_flags(result->era) | flags));
+}
+
+static void
 enter_chain(struct worker *worker, const struct port *port, struct rte_mbuf *frame,
             const struct classification *result, uint8_t flags)
 {
@@ -105,22 +127,22 @@ enter_chain(struct worker *worker, const struct port *port, struct rte_mbuf *fra
 
     if (path->hops == 0) {
         reception_forget(frame);
-        egress_leave(worker, result->chain, frame, result->flow, result->era);
+        pass(worker, frame, result, flags);
         return;
     }
     if (path->in_flight >= path->limit ||
         (path->shedding && pressure_blocks(worker, path, result))) {
-        worker_drop(worker, result->chain, frame, ONVM_DROP_backpressure);
+        turn_away(worker, result->chain, frame, ONVM_DROP_backpressure, flags);
         return;
     }
     nf = entrance(worker, path->service[0], result);
     if (nf == WORKER_NO_NF) {
-        worker_drop(worker, result->chain, frame, ONVM_DROP_no_instance);
+        turn_away(worker, result->chain, frame, ONVM_DROP_no_instance, flags);
         return;
     }
     outlet = touch(worker, nf, ONVM_BURST * port->segments);
     if (outlet->room < frame->nb_segs) {
-        worker_drop(worker, result->chain, frame, ONVM_DROP_backpressure);
+        turn_away(worker, result->chain, frame, ONVM_DROP_backpressure, flags);
         return;
     }
     outlet->room -= frame->nb_segs;
@@ -235,7 +257,7 @@ enter(struct worker *worker, const struct port *port, struct rte_mbuf *frame,
     uint16_t chain = open_way(worker, result);
 
     if (unlikely(chain == 0)) {
-        worker_drop(worker, result->chain, frame, ONVM_DROP_link_down);
+        turn_away(worker, result->chain, frame, ONVM_DROP_link_down, flags);
         return;
     }
     result->chain = chain;
@@ -250,10 +272,20 @@ enter_one_by_one(struct worker *worker, const struct port *port, struct rte_mbuf
 {
     for (uint16_t i = 0; i < count; i++) {
         if (results[i].chain == 0)
-            worker_drop(worker, 0, frames[i], results[i].reason);
+            turn_away(worker, 0, frames[i], results[i].reason, sample_flag(sampled, i));
         else
             enter(worker, port, frames[i], &results[i], sample_flag(sampled, i), tally);
     }
+}
+
+/* What the node before had sampled is sampled here as well. */
+static void
+enter_from_node(struct worker *worker, const struct port *port, struct rte_mbuf *frame,
+                struct classification *result, struct trace_mark mark, struct tally *tally)
+{
+    if (unlikely(mark.id != 0))
+        trace_arrive(&worker->latency.trace, port->id, frame, result, mark);
+    enter(worker, port, frame, result, mark.id != 0 ? ONVM_FLAG_SAMPLED : 0, tally);
 }
 
 /* Enters what other nodes sent; returns how many frames are left, which lie in front. */
@@ -265,10 +297,11 @@ enter_wrapped(struct worker *worker, const struct port *port, struct rte_mbuf **
 
     for (uint16_t i = 0; i < count; i++) {
         struct classification result;
-        enum unwrapped found = span_unwrap(worker, port->id, frames[i], &result);
+        struct trace_mark mark = {0};
+        enum unwrapped found = span_unwrap(worker, port->id, frames[i], &result, &mark);
 
         if (found == UNWRAPPED_ENTER)
-            enter(worker, port, frames[i], &result, 0, tally);
+            enter_from_node(worker, port, frames[i], &result, mark, tally);
         else if (found == UNWRAPPED_NOT)
             frames[left++] = frames[i];
     }
@@ -329,6 +362,10 @@ ingress_queue(struct worker *worker, struct port_queue *queue)
         count = enter_wrapped(worker, port, frames, received, &tally);
     sampled = latency_sample(&worker->latency, frames, count);
     classifier_classify(worker->classifier, port->id, frames, count, worker->now / 1000, results);
+    if (unlikely(worker->latency.trace.wanted != 0))
+        sampled |= trace_choose(&worker->latency.trace, frames, results, count);
+    if (unlikely(sampled != 0))
+        trace_enter(&worker->latency.trace, port->id, frames, results, sampled);
     if (count == 0 || !enter_together(worker, port, frames, results, count, sampled))
         enter_one_by_one(worker, port, frames, results, count, sampled, &tally);
     tally_close(worker, &tally);

@@ -63,29 +63,34 @@ chain_of(const struct ledger *ledger, uint32_t buffer)
 }
 
 static void
-record(const struct latency *latency, const struct region *region, const struct ledger *ledger,
+record(struct latency *latency, const struct region *region, uint16_t chain,
        const struct onvm_descriptor *descriptor, uint64_t now)
 {
-    uint16_t chain = chain_of(ledger, descriptor->buffer);
     struct onvm_chain_latency *seen = &latency->histograms->chain[chain];
-    struct onvm_stamps stamps;
+    struct onvm_stamps stamps = *onvm_stamps(region->base, region->layout.stride,
+                                             descriptor->buffer);
 
-    if (chain == 0)
-        return;
-    stamps = *onvm_stamps(region->base, region->layout.stride, descriptor->buffer);
     onvm_histogram_record(&seen->wait, stamps.posted, now);
     onvm_histogram_record(&seen->total, stamps.ingress, now);
 }
 
 void
-latency_record(const struct latency *latency, const struct region *region,
-               const struct ledger *ledger, const struct onvm_descriptor *descriptors,
-               uint32_t count)
+latency_record(struct latency *latency, const struct region *region, const struct ledger *ledger,
+               const struct onvm_descriptor *descriptors, uint32_t count)
 {
     uint64_t now = rte_rdtsc();
 
-    for (uint32_t i = 0; i < count; i++)
-        if ((descriptors[i].flags & ONVM_FLAG_SAMPLED) != 0 &&
-            (descriptors[i].flags & ONVM_FLAG_VERDICT) != ONVM_VERDICT_DROP)
-            record(latency, region, ledger, &descriptors[i], now);
+    for (uint32_t i = 0; i < count; i++) {
+        uint8_t verdict = descriptors[i].flags & ONVM_FLAG_VERDICT;
+        uint16_t chain;
+
+        if ((descriptors[i].flags & ONVM_FLAG_SAMPLED) == 0)
+            continue;
+        chain = chain_of(ledger, descriptors[i].buffer);
+        if (chain == 0)
+            continue;
+        trace_end(&latency->trace, descriptors[i].buffer, chain, verdict, descriptors[i].hop);
+        if (verdict != ONVM_VERDICT_DROP)
+            record(latency, region, chain, &descriptors[i], now);
+    }
 }

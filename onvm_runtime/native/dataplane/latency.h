@@ -16,6 +16,7 @@
 #include "../protocol/histogram.h"
 #include "ledger.h"
 #include "region.h"
+#include "trace.h"
 
 #define LATENCY_EVERY_MAX 1000000000
 
@@ -23,6 +24,7 @@ struct latency {
     struct onvm_worker_latency *histograms;
     uint32_t every; /* 0: no packet */
     uint32_t next;  /* packets until the next one that is stamped */
+    struct trace trace;
 };
 
 /* Whether cycles of the time stamp counter are a measure of time on this CPU. */
@@ -40,7 +42,7 @@ latency_sample(struct latency *latency, struct rte_mbuf *const *frames, uint32_t
 }
 
 /* Records the sampled packets of a burst that came home, before the ledger takes them back. */
-void latency_record(const struct latency *latency, const struct region *region,
+void latency_record(struct latency *latency, const struct region *region,
                     const struct ledger *ledger, const struct onvm_descriptor *descriptors,
                     uint32_t count);
 

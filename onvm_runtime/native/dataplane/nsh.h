@@ -9,6 +9,7 @@
  *   service path header (2.3)       24 bits of path id, 8 bits of index
  *   context (2.4), 16 bytes         the flow's hash, so that a node which did not
  *                                   classify the packet chooses the same instances;
+ *                                   the packet's id where it is traced (protocol/trace.h);
  *                                   the rest is zero
  *
  * No DPDK in here.
@@ -40,6 +41,7 @@ struct nsh {
     uint8_t ttl; /* nodes that it may still reach */
     bool oam;
     uint32_t flow;
+    uint32_t trace; /* 0: it is not traced */
 };
 
 /* Writes NSH_SIZE bytes. */
@@ -50,7 +52,7 @@ nsh_write(uint8_t *at, const struct nsh *nsh)
                     (nsh->oam ? NSH_OAM : 0));
     store32(at + 4, nsh->path_id << 8 | nsh->index);
     store32(at + 8, nsh->flow);
-    store32(at + 12, 0);
+    store32(at + 12, nsh->trace);
     store32(at + 16, 0);
     store32(at + 20, 0);
 }
@@ -72,6 +74,7 @@ nsh_read(const uint8_t *at, uint32_t size, struct nsh *nsh)
         .ttl = base >> NSH_TTL_SHIFT & 63,
         .oam = (base & NSH_OAM) != 0,
         .flow = load32(at + 8),
+        .trace = load32(at + 12),
     };
     return true;
 }

@@ -301,6 +301,48 @@ latency_sample_every(const struct call *call, struct failure *failure)
     return answer(call, json_object(), -1);
 }
 
+/* What somebody wants to be traced. */
+struct wanted_traces {
+    json_t *chains;
+    int count;
+};
+
+static void
+want_traces(struct worker *worker, void *argument)
+{
+    const struct wanted_traces *wanted = argument;
+    struct trace *trace = &worker->latency.trace;
+    size_t i;
+    json_t *id;
+
+    memset(trace->wants, 0, sizeof(trace->wants));
+    json_array_foreach(wanted->chains, i, id)
+        trace->wants[json_integer_value(id)] = true;
+    trace->wanted = (uint32_t)wanted->count;
+}
+
+static bool
+trace(const struct call *call, struct failure *failure)
+{
+    struct wanted_traces wanted;
+    const char *op;
+    json_error_t error;
+    size_t i;
+    json_t *id;
+
+    if (json_unpack_ex(call->request, &error, JSON_STRICT, "{s:s, s:o, s:i}", "op", &op, "chains",
+                       &wanted.chains, "count", &wanted.count) != 0)
+        return fail(failure, "trace: %s", error.text);
+    if (wanted.count < 0 || wanted.count > TRACE_WANTED_MAX)
+        return fail(failure, "trace: count must be from 0 to %d", TRACE_WANTED_MAX);
+    json_array_foreach(wanted.chains, i, id)
+        if (!json_is_integer(id) || json_integer_value(id) < 1 ||
+            json_integer_value(id) >= ONVM_MAX_CHAINS)
+            return fail(failure, "trace: chains must be numbers of chains");
+    node_call(call->node, want_traces, &wanted);
+    return answer(call, json_object(), -1);
+}
+
 static bool
 links_silence(const struct call *call, struct failure *failure)
 {
@@ -366,6 +408,7 @@ static const struct {
     {"nf.latency", nf_latency},
     {"latency", latency},
     {"latency.sample", latency_sample_every},
+    {"trace", trace},
     {"links.silence", links_silence},
     {"plan", plan},
     {"flows.clear", flows_clear},

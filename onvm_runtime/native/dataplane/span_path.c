@@ -97,7 +97,7 @@ is_arp_for_spans(const struct worker *worker, uint32_t spans, const uint8_t *fra
 
 enum unwrapped
 span_unwrap(struct worker *worker, uint8_t port, struct rte_mbuf *frame,
-            struct classification *result)
+            struct classification *result, struct trace_mark *mark)
 {
     const uint8_t *data = rte_pktmbuf_mtod(frame, const uint8_t *);
     uint32_t length = rte_pktmbuf_data_len(frame);
@@ -108,6 +108,7 @@ span_unwrap(struct worker *worker, uint8_t port, struct rte_mbuf *frame,
 
         switch (wrap_read(&worker->spans.end[span].wrap, data, length, &tag)) {
         case WRAP_PACKET:
+            *mark = (struct trace_mark){tag.trace, (uint8_t)(span + 1)};
             return unwrap(worker, span, &tag, frame, result);
         case WRAP_PROBE:
             send_to_control(worker, frame, port, span);
@@ -123,12 +124,16 @@ span_unwrap(struct worker *worker, uint8_t port, struct rte_mbuf *frame,
 }
 
 void
-span_leave(struct worker *worker, uint16_t chain, struct rte_mbuf *frame, uint32_t flow)
+span_leave(struct worker *worker, uint16_t chain, struct rte_mbuf *frame, uint32_t flow,
+           uint32_t trace)
 {
     const struct exit *exit = &worker->exit[chain];
     const struct span_end *end = &worker->spans.end[exit->span];
-    struct nsh tag = {
-        .path_id = exit->path_id, .index = exit->index, .ttl = exit->ttl, .flow = flow};
+    struct nsh tag = {.path_id = exit->path_id,
+                      .index = exit->index,
+                      .ttl = exit->ttl,
+                      .flow = flow,
+                      .trace = trace};
     uint32_t length = rte_pktmbuf_pkt_len(frame), size = wrap_size(end->wrap.kind);
 
     if (!end->open) {

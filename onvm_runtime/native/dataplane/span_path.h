@@ -12,6 +12,7 @@
 #include "arrivals.h"
 #include "classifier.h"
 #include "failure.h"
+#include "trace.h"
 #include "wrap.h"
 
 struct worker;
@@ -65,10 +66,11 @@ span_at(const struct span_ends *ends, unsigned port)
 
 /* Looks at a frame that came by a port with spans. */
 enum unwrapped span_unwrap(struct worker *worker, uint8_t port, struct rte_mbuf *frame,
-                           struct classification *result);
+                           struct classification *result, struct trace_mark *mark);
 
-/* Wraps a frame that leaves `chain` and queues it, or ends it. */
-void span_leave(struct worker *worker, uint16_t chain, struct rte_mbuf *frame, uint32_t flow);
+/* Wraps a frame that leaves `chain` and queues it, or ends it; `trace`: its id, 0: none. */
+void span_leave(struct worker *worker, uint16_t chain, struct rte_mbuf *frame, uint32_t flow,
+                uint32_t trace);
 
 /* Nanoseconds of a clock that all threads of this node share. */
 uint64_t span_clock(void);

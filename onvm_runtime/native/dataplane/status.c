@@ -59,8 +59,8 @@ describe_span(const struct node *node, const struct span *span)
 
     write_mac(span->wrap.next_mac, mac);
     json_t *description =
-        json_pack("{s:s, s:s, s:s, s:b, s:I, s:i}", "name", span->name, "peer", span->peer, "port",
-                  node->port[span->port]->name, "up", (int)span->up, "round_trip",
+        json_pack("{s:i, s:s, s:s, s:s, s:b, s:I, s:i}", "id", (int)span->id, "name", span->name,
+                  "peer", span->peer, "port", node->port[span->port]->name, "up", (int)span->up, "round_trip",
                   (json_int_t)span->liveness.round_trip, "cut_off", (int)span->liveness.cut_offs);
     if (span->resolved)
         json_object_set_new(description, "mac", json_string(mac));

@@ -288,6 +288,8 @@ open_path(struct worker *worker, uint32_t flows, struct failure *failure)
     worker->counters->buffers = region->layout.buffers;
     if (!ledger_open(&worker->ledger, region->slice[worker->number].first, region->slice_indices,
                      failure) ||
+        !trace_open(&worker->latency.trace, &worker->latency.histograms->trace, region,
+                    region->slice[worker->number].first, region->slice_indices, failure) ||
         !span_ends_open(&worker->spans, worker->number, failure))
         return false;
     worker->classifier = classifier_new(flows, worker->counters, failure);
@@ -323,6 +325,7 @@ void
 worker_close(struct worker *worker)
 {
     classifier_free(worker->classifier);
+    trace_close(&worker->latency.trace);
     ledger_close(&worker->ledger);
     span_ends_close(&worker->spans);
     shared_close(&worker->doorbell_memory);

@@ -167,10 +167,10 @@ void egress_drain(struct worker *worker, struct inlet *inlet);
 
 /*
  * Sends a frame on from the end of its chain: by a link, or by a port, where the way back of
- * its flow is learnt.
+ * its flow is learnt.  `flags` are those of its descriptor, or that it would have.
  */
 void egress_leave(struct worker *worker, uint16_t chain, struct rte_mbuf *frame, uint32_t flow,
-                  uint8_t era);
+                  uint8_t flags);
 
 /* Queues a frame for a port; flushed by egress_flush at the end of the turn. */
 void egress_frame(struct worker *worker, uint8_t port, uint16_t chain, struct rte_mbuf *frame);

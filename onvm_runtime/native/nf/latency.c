@@ -36,6 +36,26 @@ latency_take(const struct attachment *attachment, const struct onvm_burst *burst
     return now;
 }
 
+static void
+trace(const struct attachment *attachment, const struct onvm_burst *burst, uint32_t i,
+      uint64_t taken, uint64_t now)
+{
+    const struct onvm_descriptor *descriptor = &burst->descriptor[i];
+
+    onvm_trace_write(&attachment_latency(attachment)->trace,
+                     &(struct onvm_trace_record){
+                         .at = taken,
+                         .took = now - taken,
+                         .buffer = descriptor->buffer,
+                         .flow = descriptor->flow,
+                         .chain = (uint16_t)onvm_path_chain(descriptor->path),
+                         .argument = burst->argument[i],
+                         .kind = ONVM_TRACE_HANDLED,
+                         .hop = descriptor->hop,
+                         .verdict = burst->verdict[i],
+                     });
+}
+
 void
 latency_post(const struct attachment *attachment, const struct onvm_burst *burst, uint64_t taken)
 {
@@ -46,6 +66,7 @@ latency_post(const struct attachment *attachment, const struct onvm_burst *burst
         if (!is_sampled(descriptor))
             continue;
         onvm_histogram_record(&hop_of(attachment, descriptor)->handling, taken, now);
+        trace(attachment, burst, i, taken, now);
         stamps_of(attachment, descriptor)->posted = now;
     }
 }

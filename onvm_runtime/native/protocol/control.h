@@ -49,6 +49,8 @@
  *              onvm_node_latency.  hz: of the time stamp counter
  *   latency.sample {every} -> {}; stamps one packet of `every` from now on, 0: none.
  *              Refused where the counter is not invariant
+ *   trace      {chains: [id], count} -> {}; each worker samples the next `count` packets of these
+ *              chains, which it then traces as all that are sampled (trace.h)
  *   links.silence {seconds} -> {}; no probe leaves for so long, so the other ends of all
  *              links take them for down; what they still send is passed on.  0 ends it
  *   plan       {chains: [{id, name, path: [service], egress: port, reverse: id?}],

@@ -37,6 +37,7 @@
 #include "abi.h"
 #include "counters.h"
 #include "descriptor.h"
+#include "trace.h"
 
 #define ONVM_LATENCY_MAGIC 0x4d564e4f4c415445ull
 
@@ -77,10 +78,12 @@ struct onvm_chain_latency {
 struct onvm_nf_latency {
     uint64_t magic;
     uint32_t abi;
+    struct onvm_trace trace;
     struct onvm_hop_latency hop[ONVM_MAX_CHAINS][ONVM_MAX_HOPS];
 };
 
 struct onvm_worker_latency {
+    struct onvm_trace trace;
     struct onvm_chain_latency chain[ONVM_MAX_CHAINS];
 };
 
