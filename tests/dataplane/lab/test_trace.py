@@ -67,7 +67,7 @@ def test_packets_are_followed_over_nodes(
         latency.index(name) for name in ("near", "middle", "far")
     )
 
-    chains = f"chains: [{{name: web, {ENDS}, path: [near, shut]}}]"
+    chains = f"chains: [{{name: web, {ENDS}, path: [near, shut], bidirectional: true}}]"
     lab.apply(described(SHUT + chains))
     source, sink = lab.namespace.socket("client"), lab.namespace.socket("server")
     vain = Traffic(source, sink, PACE)
