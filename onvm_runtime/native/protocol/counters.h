@@ -93,7 +93,7 @@ struct onvm_nf_counters {
     uint64_t edge_full;  /* dropped because the next NF's edge was full */
     uint64_t bursts;
     uint64_t sleeps;
-    uint64_t handler_cycles; /* TSC cycles inside the handler */
+    uint64_t handler_cycles; /* TSC cycles inside the handler: of one burst in eight, for all */
     uint64_t dropped[ONVM_DROP_REASON_COUNT];
 
     /* By the chain and hop at which the NF handled the packet. */
