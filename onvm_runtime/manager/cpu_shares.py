@@ -48,12 +48,14 @@ class CpuShares:
         return self._by.get(name, "")
 
     def forget(self, name: str) -> None:
-        """Removes the cgroup of a process that has ended."""
-        if self._by.pop(name, None) == "cgroup":
-            try:
-                self._group(name).rmdir()
-            except OSError as error:
-                log.info("the cgroup of %s stays: %s", name, error)
+        """Removes the cgroup of a process that has ended, also one that a manager before made."""
+        self._by.pop(name, None)
+        try:
+            self._group(name).rmdir()
+        except FileNotFoundError:
+            pass
+        except OSError as error:
+            log.info("the cgroup of %s stays: %s", name, error)
 
     def _group(self, name: str) -> Path:
         return self._root / f"onvm-{self._node}-{name}"

@@ -59,3 +59,10 @@ def test_a_process_that_ended_leaves_no_cgroup(tmp_path: Path) -> None:
         file.unlink()  # the kernel's own, which are no obstacle to it
     shares.forget("a-1")
     assert list((tmp_path / "cpu").iterdir()) == []
+
+
+def test_nor_does_one_that_a_manager_before_gave_its_weight(tmp_path: Path) -> None:
+    left = tmp_path / "cpu/onvm-node-a-1"
+    left.mkdir(parents=True)
+    CpuShares("node", tmp_path).forget("a-1")
+    assert not left.exists()
