@@ -19,9 +19,9 @@
 
 /* An NF on a core of its own may spin; one that shares a core must give way at once. */
 #define SPIN_DEDICATED 4096
-#define SPIN_SHARED 1
+#define SPIN_SHARED 16
 #define YIELD_DEDICATED 64
-#define YIELD_SHARED 64
+#define YIELD_SHARED 4
 
 #define PATH_SIZE 256
 #define REASON_MAX 1024 /* bytes of an NF's own words that are passed on */
