@@ -82,8 +82,17 @@ Finding = Figure | Missing
 
 
 def or_missing(key: str, title: str, findings: Iterator[Finding]) -> Iterator[Finding]:
-    """The findings; what stops them is the last."""
+    """The findings; what stops them is the last.  Raises KeyboardInterrupt if that stops them."""
     try:
         yield from findings
     except (BenchError, AssertionError, OSError) as error:
+        if _follows_an_interrupt(error):
+            raise KeyboardInterrupt from error
         yield Missing(key, title, str(error))
+
+
+def _follows_an_interrupt(error: BaseException | None) -> bool:
+    """Whether it was raised by the clearing up after one, and hides it."""
+    while error is not None and not isinstance(error, KeyboardInterrupt):
+        error = error.__context__
+    return error is not None

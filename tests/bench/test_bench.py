@@ -9,6 +9,7 @@ import os
 import signal
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 from xml.etree import ElementTree
@@ -207,6 +208,18 @@ def test_a_short_run_writes_every_figure_and_leaves_nothing_behind(tmp_path: Pat
     for key in ("chain.1.throughput", "chain.1.driver", "chain.3.hop", "startup.process"):
         one = measured[key]
         assert math.isclose(one["ratio"]["median"], one["median"] / one["baseline"]["median"])
+
+
+def test_clearing_up_does_not_hide_an_interrupt() -> None:
+    def interrupted() -> Iterator[Finding]:
+        try:
+            raise KeyboardInterrupt
+        finally:
+            raise OSError("the data plane was interrupted as well")
+        yield
+
+    with pytest.raises(KeyboardInterrupt):
+        list(or_missing("chain", "Chains", interrupted()))
 
 
 def test_an_interrupted_run_leaves_nothing_behind() -> None:
