@@ -87,6 +87,7 @@ def test_a_second_run_changes_nothing(checkout):
     assert again.changed == 0, again.output
 
 
+@pytest.mark.long
 @pytest.mark.usefixtures("demonstration")
 def test_check_mode_says_so_too(checkout):
     again = playbook.run(checkout, "site.yml", "--check", "--diff").succeeded()
@@ -152,6 +153,7 @@ def test_a_killed_manager_is_started_again():
     assert json.loads(again.stdout)["dataplane"]["pid"] == before["dataplane"]["pid"]
 
 
+@pytest.mark.long
 def test_an_interrupted_demonstration_leaves_nothing(checkout, bare):
     playbook.run(checkout, "playbooks/demo_down.yml", "playbooks/teardown.yml").succeeded()
     demo = subprocess.Popen([checkout / "demo"], start_new_session=True)
