@@ -51,7 +51,12 @@ class Plane:
         log = (self.run_dir / "dataplane.log").open("ab")
         command = [DATAPLANE, "--run-dir", self.run_dir, *self.options]
         self.process = subprocess.Popen(command, stdout=log, stderr=log)
-        self.control = eventually(self._connect, f"a data plane at {self.run_dir}: {self.log()}")
+        try:
+            self.control = eventually(self._connect, f"a data plane at {self.run_dir}")
+        except BaseException:
+            self.process.kill()
+            self.process.wait()
+            raise
 
     def _connect(self) -> Control | None:
         assert self.process.poll() is None, self.log()

@@ -157,13 +157,13 @@ def huge_pages(directory: Path) -> Iterator[Path]:
     mount = directory / "huge"
     mount.mkdir()
     command = ["mount", "-t", "hugetlbfs", "onvm-bench", str(mount)]
-    done = subprocess.run(command, check=False, capture_output=True, text=True)
-    if done.returncode != 0:
-        raise BenchError(f"cannot mount huge pages: {done.stderr.strip()}")
-    try:
+    try:  # also while it is being mounted: an interrupt may come between that and the next line
+        done = subprocess.run(command, check=False, capture_output=True, text=True)
+        if done.returncode != 0:
+            raise BenchError(f"cannot mount huge pages: {done.stderr.strip()}")
         yield mount
     finally:
-        subprocess.run(["umount", "--lazy", mount], check=True)
+        subprocess.run(["umount", "--lazy", mount], check=False, capture_output=True)
 
 
 @contextmanager
