@@ -9,22 +9,10 @@
  * RULES 0: the default chain takes all.  Rules have 16 masks: nine lengths of prefixes, and some ask
  * for a port as well.  A line for each sample: CPU ns/flow of ours, and of rte_hash.
  */
-#include <jansson.h>
 #include <rte_eal.h>
-#include <rte_hash.h>
 
-#include "../../native/dataplane/frames.h"
-#include "dataplane/classifier.h"
+#include "flows.h"
 #include "sampling.h"
-
-#define ROOM 64
-#define ADDRESSES 26 /* where they begin in a frame */
-
-struct key {
-    uint32_t source, destination;
-    uint16_t source_port, destination_port;
-    uint8_t protocol, padding[3];
-};
 
 struct bench {
     uint32_t rules, flows, next;
@@ -37,14 +25,6 @@ struct bench {
 
 static struct onvm_worker_counters node;
 
-static uint8_t
-port_id(const void *context, const char *name)
-{
-    (void)context;
-    (void)name;
-    return ONVM_MAX_PORTS;
-}
-
 static void
 make_frames(struct bench *bench)
 {
@@ -54,9 +34,7 @@ make_frames(struct bench *bench)
     for (unsigned i = 0; i < ONVM_BURST; i++) {
         memcpy(bench->memory + i * ROOM, frame, length);
         bench->frame[i] = &bench->mbuf[i];
-        bench->mbuf[i] = (struct rte_mbuf){.buf_addr = bench->memory + i * ROOM,
-                                           .data_len = ROOM,
-                                           .pkt_len = ROOM};
+        bench->mbuf[i] = mbuf_at(bench->memory + i * ROOM, ROOM);
     }
     free(frame);
 }
@@ -77,34 +55,14 @@ make_rule(uint32_t number)
     return rule;
 }
 
-static struct ruleset *
-make_rules(uint32_t count)
+static json_t *
+make_plan(uint32_t rules)
 {
     json_t *plan = json_pack("{s: [], s: i}", "rules", "default_chain", 1);
-    struct failure failure;
-    struct ruleset *ruleset;
 
-    for (uint32_t i = 0; i < count; i++)
+    for (uint32_t i = 0; i < rules; i++)
         json_array_append_new(json_object_get(plan, "rules"), make_rule(i));
-    ruleset = ruleset_parse(plan, port_id, NULL, &failure);
-    REQUIRE(ruleset != NULL, "%s", failure.text);
-    json_decref(plan);
-    return ruleset;
-}
-
-static void
-open_tables(struct bench *bench)
-{
-    const struct rte_hash_parameters parameters = {
-        .name = "bench", .entries = 2 * bench->flows, .key_len = sizeof(struct key)};
-    struct failure failure;
-
-    bench->classifier = classifier_new(bench->flows, &node, &failure);
-    REQUIRE(bench->classifier != NULL, "%s", failure.text);
-    classifier_set_needs(bench->classifier, (enum flow_need[ONVM_MAX_CHAINS]){[1] = FLOW_STATE});
-    ruleset_free(classifier_exchange(bench->classifier, make_rules(bench->rules)));
-    bench->hash = rte_hash_create(&parameters);
-    REQUIRE(bench->hash != NULL, "no memory for rte_hash");
+    return plan;
 }
 
 static uint32_t
@@ -150,12 +108,8 @@ time_other(struct bench *bench)
 
     rte_hash_reset(bench->hash);
     start = cpu_nanoseconds();
-    for (uint32_t flow = 0; flow < bench->flows; flow++) {
-        struct key key = {.source = source_of(flow), .destination = 0xc6120002,
-                          .source_port = 1000, .destination_port = 80, .protocol = 6};
-
-        REQUIRE(rte_hash_add_key(bench->hash, &key) >= 0, "rte_hash is full at %u", flow);
-    }
+    for (uint32_t flow = 0; flow < bench->flows; flow++)
+        add_key(bench->hash, key_of(source_of(flow)));
     return (cpu_nanoseconds() - start) / bench->flows;
 }
 
@@ -171,7 +125,8 @@ main(int argc, char **argv)
     argv[3] = argv[0];
     REQUIRE(rte_eal_init(argc - 3, argv + 3) >= 0, "DPDK does not start");
     make_frames(&bench);
-    open_tables(&bench);
+    bench.classifier = open_classifier(bench.flows, &node, make_plan(bench.rules));
+    bench.hash = open_hash(2 * bench.flows);
     time_ours(&bench); /* takes memory */
     for (uint32_t i = 0; i < samples; i++) {
         double ours = time_ours(&bench), other = time_other(&bench);

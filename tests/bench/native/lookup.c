@@ -16,26 +16,14 @@
  * cache, as frames that a NIC has put into the last cache do not either; so what loads of
  * frames and mbufs cost is the first column.
  */
-#include <jansson.h>
 #include <rte_eal.h>
-#include <rte_hash.h>
 #include <rte_prefetch.h>
 
-#include "../../native/dataplane/frames.h"
-#include "dataplane/classifier.h"
 #include "dataplane/flow_table.h"
+#include "flows.h"
 #include "sampling.h"
 
-#define ROOM 64    /* bytes from one frame to the next */
 #define BATCH 1024 /* frames */
-#define ADDRESSES 26 /* where they begin in a frame */
-
-/* The 5-tuple, as openNetVM has it, padded to 16 bytes. */
-struct key {
-    uint32_t source, destination;
-    uint16_t source_port, destination_port;
-    uint8_t protocol, padding[3];
-};
 
 struct bench {
     uint32_t flows, room, packets;
@@ -49,14 +37,6 @@ struct bench {
 };
 
 static struct onvm_worker_counters node;
-
-static uint8_t
-port_id(const void *context, const char *name)
-{
-    (void)context;
-    (void)name;
-    return ONVM_MAX_PORTS;
-}
 
 static uint32_t
 flow_of(const struct bench *bench, uint32_t packet)
@@ -75,48 +55,21 @@ make_frames(struct bench *bench)
     bench->mbuf = aligned_alloc(64, BATCH * sizeof(*bench->mbuf));
     for (unsigned i = 0; i < BATCH; i++) {
         bench->frame[i] = &bench->mbuf[i];
-        bench->mbuf[i] = (struct rte_mbuf){.buf_addr = bench->memory + i * ROOM,
-                                           .data_len = (uint16_t)length,
-                                           .pkt_len = length};
+        bench->mbuf[i] = mbuf_at(bench->memory + i * ROOM, (uint16_t)length);
     }
     REQUIRE(length == ROOM, "a frame has %u bytes", length);
 }
 
 static void
-open_classifier(struct bench *bench)
+open_tables(struct bench *bench)
 {
-    json_t *plan = json_pack("{s: [], s: i}", "rules", "default_chain", 1);
-    struct failure failure;
-
     bench->seed = flow_table_new(1);
-    bench->classifier = classifier_new(bench->room, &node, &failure);
-    REQUIRE(bench->classifier != NULL && bench->seed != NULL, "%s", failure.text);
-    classifier_set_needs(bench->classifier, (enum flow_need[ONVM_MAX_CHAINS]){[1] = FLOW_STATE});
-    ruleset_free(classifier_exchange(bench->classifier,
-                                     ruleset_parse(plan, port_id, NULL, &failure)));
-    json_decref(plan);
-}
-
-static struct key
-key_of(uint32_t flow)
-{
-    return (struct key){.source = flow, .destination = 0xc6120002, .source_port = 1000,
-                        .destination_port = 80, .protocol = 6};
-}
-
-static void
-open_hash(struct bench *bench)
-{
-    const struct rte_hash_parameters parameters = {
-        .name = "bench", .entries = bench->room, .key_len = sizeof(struct key)};
-
-    bench->hash = rte_hash_create(&parameters);
-    REQUIRE(bench->hash != NULL, "no memory for rte_hash");
-    for (uint32_t flow = 0; flow < bench->flows; flow++) {
-        struct key key = key_of(flow);
-
-        REQUIRE(rte_hash_add_key(bench->hash, &key) >= 0, "rte_hash is full at %u", flow);
-    }
+    REQUIRE(bench->seed != NULL, "no memory for a seed");
+    bench->classifier = open_classifier(
+        bench->room, &node, json_pack("{s: [], s: i}", "rules", "default_chain", 1));
+    bench->hash = open_hash(bench->room);
+    for (uint32_t flow = 0; flow < bench->flows; flow++)
+        add_key(bench->hash, key_of(flow));
 }
 
 /* Frames, or keys, of the next packets, as a NIC would have written them. */
@@ -286,8 +239,7 @@ main(int argc, char **argv)
     argv[4] = argv[0];
     REQUIRE(rte_eal_init(argc - 4, argv + 4) >= 0, "DPDK does not start");
     make_frames(&bench);
-    open_classifier(&bench);
-    open_hash(&bench);
+    open_tables(&bench);
     warm_up(&bench);
     for (uint32_t i = 0; i < samples; i++)
         print_sample(&bench);
