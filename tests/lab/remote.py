@@ -15,6 +15,19 @@ COMMAND = (
     "exec python3 -m tests.lab.guest"
 )
 
+BIND = """
+cd /mnt/roles/nic_binding/module_utils && python3 -B -c '
+import onvm_nics as n
+wish = n.Wish(({nics},), "{driver}")
+n.Binder().apply(n.plan(wish, {{}}, n.protected(), n.available()))'
+"""
+
+
+def bind(machine: Machine, driver: str) -> None:
+    """Give all NICs of a guest to a driver, as the role nic_binding does."""
+    nics = ", ".join(f'"{nic.address}"' for nic in machine.nics)
+    machine.ssh(BIND.format(nics=nics, driver=driver))
+
 
 class RemotePlane:
     """What tests/lab/guest.py offers; a call that fails there raises AssertionError here."""

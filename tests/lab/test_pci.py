@@ -18,7 +18,7 @@ from scapy.packet import Packet, Raw
 
 from tests.lab.conftest import Lab
 from tests.lab.machine import Machine, Nic, QueueNic
-from tests.lab.remote import RemotePlane
+from tests.lab.remote import RemotePlane, bind
 from tests.lab.wire import Wire
 
 LEFT, RIGHT = "52:54:00:00:11:00", "52:54:00:00:11:01"
@@ -32,12 +32,6 @@ RULES = [
     {"chain": 1, "priority": 0, "port": "left"},
     {"chain": 2, "priority": 0, "port": "right"},
 ]
-BIND = """
-cd /mnt/roles/nic_binding/module_utils && python3 -B -c '
-import onvm_nics as n
-wish = n.Wish(({nics}), "{driver}")
-n.Binder().apply(n.plan(wish, {{}}, n.protected(), n.available()))'
-"""
 
 
 @dataclass
@@ -72,14 +66,8 @@ def bench(lab: Lab) -> Bench:
 @pytest.fixture(scope="module", params=["vfio-pci", "uio_pci_generic"])
 def bound(request, lab: Lab, bench: Bench) -> Bench:
     """The guest with its NICs bound to a driver."""
-    bind(lab, bench, request.param)
+    lab.timed(f"bind {request.param}", lambda: bind(bench.machine, request.param))
     return bench
-
-
-def bind(lab: Lab, bench: Bench, driver: str) -> None:
-    names = ", ".join(f'"{nic.address}"' for nic in bench.nics)
-    command = BIND.format(nics=names, driver=driver)
-    lab.timed(f"bind {driver}", lambda: bench.machine.ssh(command))
 
 
 @pytest.fixture(scope="module")
@@ -137,9 +125,9 @@ MANY_BUFFERS = "32768"
 LIMIT = "/sys/module/vfio_iommu_type1/parameters/dma_entry_limit"
 
 
-def test_a_region_that_a_device_cannot_reach_is_refused(lab, bench):
+def test_a_region_that_a_device_cannot_reach_is_refused(bench):
     """Such a device would lose packets, or deliver stale memory, in silence."""
-    bind(lab, bench, "vfio-pci")
+    bind(bench.machine, "vfio-pci")
     before = bench.machine.ssh(f"cat {LIMIT}; echo {FEW_MAPPINGS} >{LIMIT}").stdout.strip()
     nic = bench.nics[0].address
     plane = RemotePlane(bench.machine, "--buffers", MANY_BUFFERS, "--pci", nic)

@@ -18,7 +18,7 @@ from scapy.packet import Packet, Raw
 
 from tests.lab.conftest import Lab
 from tests.lab.machine import Machine, QueueNic
-from tests.lab.remote import RemotePlane
+from tests.lab.remote import RemotePlane, bind
 from tests.lab.tap import Tap
 
 WORKERS = 4
@@ -28,12 +28,6 @@ FLOWS = 24
 LEFT, RIGHT = "52:54:00:00:21:00", "52:54:00:00:21:01"
 CHAINS = [{"id": 1, "name": "there", "path": ["forward"], "egress": "right"}]
 RULES = [{"chain": 1, "priority": 0, "port": "left"}]
-BIND = """
-cd /mnt/roles/nic_binding/module_utils && python3 -B -c '
-import onvm_nics as n
-wish = n.Wish(({nics}), "vfio-pci")
-n.Binder().apply(n.plan(wish, {{}}, n.protected(), n.available()))'
-"""
 
 
 @dataclass
@@ -64,7 +58,7 @@ def start_plane(machine: Machine) -> RemotePlane:
     """A data plane with a worker on each CPU, both NICs as ports, and an NF between them."""
     machine.ssh(f"echo {PAGES} >/proc/sys/vm/nr_hugepages")
     addresses = [nic.address for nic in machine.nics]
-    machine.ssh(BIND.format(nics=", ".join(f'"{address}"' for address in addresses)))
+    bind(machine, "vfio-pci")
     options = [word for address in addresses for word in ("--pci", address)]
     cores = ",".join(map(str, range(WORKERS)))
     plane = RemotePlane(machine, "--buffers", "32768", "--cores", cores, *options)

@@ -3,9 +3,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 from onvm_runtime.chains.document import write
 from onvm_runtime.lab import compile_lab, load, phases
@@ -22,6 +22,23 @@ PORTS = {
 WIRES = (("ab", "ba"), ("bc", "cb"), ("ac", "ca"))
 EDGES = ("client", "server")
 MTU = 1600  # of the wires: a full frame and what is put around it
+
+
+class Answering(Protocol):
+    """A node whose manager can be asked."""
+
+    def get(self, path: str) -> Any:
+        """The JSON that the manager answers."""
+
+
+def links_up(nodes: Iterable[Answering]) -> bool:
+    """Whether every end of every link is up, and no way is cut off."""
+    return all(
+        link["up"] and not link["cut_off"]
+        for node in nodes
+        for link in node.get("/v1/links")["links"]
+    )
+
 
 LINKS: Mapping[str, str] = {
     "nsh": """
@@ -87,11 +104,7 @@ class LabOfNodes:
 
     def links_up(self) -> bool:
         """Whether every end of every link is up."""
-        return all(
-            link["up"] and not link["cut_off"]
-            for node in self.nodes.values()
-            for link in node.get("/v1/links")["links"]
-        )
+        return links_up(self.nodes.values())
 
     def until_up(self) -> None:
         """Waits until all links are up and all ways over them open."""

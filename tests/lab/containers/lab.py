@@ -15,6 +15,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+from tests.dataplane.lab.nodes import links_up
 from tests.dataplane.manager.wire import ETHERTYPE, PACE, SO_RCVBUFFORCE, Traffic
 from tests.dataplane.namespaces import Namespace, ip
 from tests.dataplane.plane import eventually
@@ -136,11 +137,7 @@ class Lab:
 
     def links_up(self) -> bool:
         """Whether every end of every link is up, and no way is cut off."""
-        return all(
-            link["up"] and not link["cut_off"]
-            for node in self.nodes.values()
-            for link in node.get("/v1/links")["links"]
-        )
+        return links_up(self.nodes.values())
 
     def until_up(self) -> None:
         """Wait for all managers and links."""
