@@ -4,7 +4,7 @@
  * worker has one, of the buffers of its slice.
  *
  * States of a buffer      moved on by the worker
- *   home  -> out          ledger_hand_out: a new generation, so that descriptors of
+ *   home  -> out          ledger_begin_life: a new generation, so that descriptors of
  *                         earlier lives are void
  *   out   -> home         ledger_take_back: a descriptor came home and agrees in
  *                         index and generation

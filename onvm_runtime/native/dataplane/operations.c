@@ -335,6 +335,8 @@ trace(const struct call *call, struct failure *failure)
         return fail(failure, "trace: %s", error.text);
     if (wanted.count < 0 || wanted.count > TRACE_WANTED_MAX)
         return fail(failure, "trace: count must be from 0 to %d", TRACE_WANTED_MAX);
+    if (!json_is_array(wanted.chains))
+        return fail(failure, "trace: chains must be a list");
     json_array_foreach(wanted.chains, i, id)
         if (!json_is_integer(id) || json_integer_value(id) < 1 ||
             json_integer_value(id) >= ONVM_MAX_CHAINS)

@@ -46,6 +46,9 @@ struct onvm_run {
  *
  * descriptor[i] is of the first segment.  Where it has ONVM_FLAG_SEGMENT, run[i]
  * tells of the others; elsewhere run[i] means nothing.
+ *
+ * A handler reads descriptors and changes what the functions below change, by them only:
+ * what else is true of the burst is not looked at again.
  */
 struct onvm_burst {
     uint32_t count;
