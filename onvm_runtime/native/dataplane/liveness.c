@@ -1,6 +1,15 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 #include "liveness.h"
 
+void
+liveness_attend(struct attention *attention, uint64_t clock_ms)
+{
+    uint64_t passed = clock_ms - attention->looked_at;
+
+    attention->ms += passed < PROBE_MS ? passed : PROBE_MS;
+    attention->looked_at = clock_ms;
+}
+
 static bool
 recent(uint64_t then, uint64_t now)
 {
@@ -33,16 +42,26 @@ note_cut_off(struct liveness *liveness, uint32_t way, uint64_t now)
     return true;
 }
 
+static bool
+lists(const struct probe *probe, uint32_t way)
+{
+    uint16_t i = 0;
+
+    while (i < probe->count && probe->cut_off[i] != way)
+        i++;
+    return i < probe->count;
+}
+
 /* A probe that had room for more lists all: what it does not list is open. */
 static bool
-forget_open(struct liveness *liveness, const struct probe *probe, uint64_t now)
+forget_open(struct liveness *liveness, const struct probe *probe)
 {
     unsigned kept = 0, before = liveness->cut_offs;
 
     if (probe->count == PROBE_ENTRIES)
         return false;
     for (unsigned i = 0; i < before; i++)
-        if (liveness->cut_off[i].told_at == now)
+        if (lists(probe, liveness->cut_off[i].way))
             liveness->cut_off[kept++] = liveness->cut_off[i];
     liveness->cut_offs = kept;
     return kept != before;
@@ -69,7 +88,7 @@ liveness_hear(struct liveness *liveness, const struct probe *probe, uint64_t now
     note_round_trip(liveness, probe, clock);
     for (uint16_t i = 0; i < probe->count; i++)
         changed = note_cut_off(liveness, probe->cut_off[i], now) || changed;
-    return forget_open(liveness, probe, now) || changed;
+    return forget_open(liveness, probe) || changed;
 }
 
 bool

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
  * What the probes of a link's other end tell (probe.h): whether the link is up, how
- * long a way it is, and which ways behind it are cut off.  Times of day are
- * milliseconds (`now`) and nanoseconds (`clock`) of clocks of our own.  No DPDK in here.
+ * long a way it is, and which ways behind it are cut off.  Times are
+ * milliseconds of attention (`now`) and nanoseconds (`clock`) of clocks of our own.
+ * No DPDK in here.
  */
 #ifndef ONVM_DATAPLANE_LIVENESS_H
 #define ONVM_DATAPLANE_LIVENESS_H
@@ -12,6 +13,18 @@
 
 #include "../protocol/abi.h"
 #include "probe.h"
+
+/*
+ * Time as it passes for links: only while this node looks at them.  What came in while it
+ * had no CPU is not read yet, and must not make it take the others for dead.
+ */
+struct attention {
+    uint64_t looked_at; /* ms, of the node's clock */
+    uint64_t ms;
+};
+
+/* To be called at every look; however long ago the last one was, at most PROBE_MS pass. */
+void liveness_attend(struct attention *attention, uint64_t clock_ms);
 
 /* A way behind the link, by path id and index as in a probe. */
 struct cut_off {

@@ -16,6 +16,7 @@
 #include "../protocol/counters.h"
 #include "../protocol/routes.h"
 #include "balance.h"
+#include "liveness.h"
 #include "loop.h"
 #include "options.h"
 #include "port.h"
@@ -131,6 +132,7 @@ struct node {
     struct eras eras;
     struct link *links;
     struct span *span[ONVM_MAX_LINKS];
+    struct attention attention;
     uint64_t silent_until; /* no probe is sent before, so others go by other ways */
     struct spread *spread[ONVM_MAX_CHAINS]; /* by id, which no chain has */
     unsigned arrivals;

@@ -159,7 +159,7 @@ hear_probe(struct node *node, struct span *span, const struct letter *letter)
         return false;
     if (span->wrap.kind != WRAP_VXLAN_GPE)
         learn_mac(node, span, frame + MAC_AT);
-    return liveness_hear(&span->liveness, &probe, node_clock(), letter->clock);
+    return liveness_hear(&span->liveness, &probe, node->attention.ms, letter->clock);
 }
 
 static void
@@ -234,9 +234,10 @@ list_cut_off(const struct node *node, struct span *span, struct probe *probe)
 }
 
 static void
-send_probe(struct node *node, struct span *span, uint64_t now)
+send_probe(struct node *node, struct span *span)
 {
-    struct probe probe = {.hears = liveness_hears(&span->liveness, now), .sent = span_clock()};
+    struct probe probe = {.hears = liveness_hears(&span->liveness, node->attention.ms),
+                          .sent = span_clock()};
     struct sending sending;
     uint32_t head = wrap_probe_size(span->wrap.kind);
 
@@ -270,7 +271,7 @@ speak(struct node *node, struct span *span, uint64_t now)
     if (span->wrap.kind == WRAP_VXLAN_GPE && !span->up)
         ask_arp(node, span);
     if (now >= node->silent_until && (span->wrap.kind != WRAP_VXLAN_GPE || span->resolved))
-        send_probe(node, span, now);
+        send_probe(node, span);
 }
 
 /* A silent node passes on what still comes: that nobody hears it is no fault of the link. */
@@ -278,15 +279,15 @@ static bool
 passes(const struct node *node, const struct span *span, uint64_t now)
 {
     if (now < node->silent_until)
-        return liveness_hears(&span->liveness, now);
-    return liveness_up(&span->liveness, now);
+        return liveness_hears(&span->liveness, node->attention.ms);
+    return liveness_up(&span->liveness, node->attention.ms);
 }
 
 static bool
 follow(struct node *node, struct span *span, uint64_t now)
 {
     bool up = span->resolved && passes(node, span, now);
-    bool changed = liveness_expire(&span->liveness, now) || up != span->up;
+    bool changed = liveness_expire(&span->liveness, node->attention.ms) || up != span->up;
 
     if (up != span->up)
         set_up(node, span, up);
@@ -306,8 +307,10 @@ void
 span_advance(struct node *node)
 {
     uint64_t now = node_clock();
-    bool changed = read_mail(node);
+    bool changed;
 
+    liveness_attend(&node->attention, now);
+    changed = read_mail(node);
     for (unsigned id = 0; id < ONVM_MAX_LINKS; id++)
         if (node->span[id] != NULL)
             changed = follow(node, node->span[id], now) || changed;

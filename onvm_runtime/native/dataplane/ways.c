@@ -78,7 +78,7 @@ ways_severed(const struct node *node, const struct chain *chain)
 
     if (!chain->exits)
         return false;
-    return span == NULL || !span->up || liveness_cut_off(&span->liveness, way, node_clock());
+    return span == NULL || !span->up || liveness_cut_off(&span->liveness, way, node->attention.ms);
 }
 
 /* The chains among `count` that lead on, with seeds that all nodes have alike. */

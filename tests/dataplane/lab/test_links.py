@@ -7,6 +7,7 @@ import os
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from signal import SIGCONT, SIGSTOP
 
 import pytest
 
@@ -104,6 +105,21 @@ def test_a_node_that_falls_silent_is_avoided_and_loses_nothing(lab: LabOfNodes) 
         lab.until_up()
         eventually(lambda: lab.handled("b", "middle-1") > handled, "b takes part again")
         assert flowing.stop() == 0, lab.losses()
+
+
+def test_a_pause_of_all_nodes_takes_no_link_down(lab: LabOfNodes) -> None:
+    """A machine that stands still makes nobody dead: what came meanwhile is read first."""
+    lab.apply(described(THROUGH))
+    lab.until_up()
+    planes = [node.dataplane_pid() for node in lab.nodes.values()]
+    with traffic(lab) as flowing:
+        for signal in (SIGSTOP, SIGCONT):
+            for plane in planes:
+                os.kill(plane, signal)
+            time.sleep(1)
+        before = len(flowing.arrived)
+        eventually(lambda: len(flowing.arrived) > before + 100, "traffic goes on")
+        assert "link_down" not in lab.nodes["a"].losses(), lab.losses()
 
 
 def test_without_a_backup_packets_are_shed_where_they_enter(lab: LabOfNodes) -> None:

@@ -62,6 +62,18 @@ check_cut_off(void)
 }
 
 static void
+check_pause(void)
+{
+    struct attention attention = {0};
+
+    for (uint64_t now = 1000; now <= 1300; now += 50)
+        liveness_attend(&attention, now);
+    CHECK(attention.ms == PROBE_MS + 300, "%lu ms of looks", (unsigned long)attention.ms);
+    liveness_attend(&attention, 1300 + 10 * PROBE_PATIENCE_MS);
+    CHECK(attention.ms == 2 * PROBE_MS + 300, "a pause counts: %lu", (unsigned long)attention.ms);
+}
+
+static void
 check_many_cut_off(void)
 {
     struct liveness liveness = {0};
@@ -135,6 +147,7 @@ main(void)
 {
     check_moments();
     check_cut_off();
+    check_pause();
     check_many_cut_off();
     check_round_trip();
     check_probe_bytes();
