@@ -246,6 +246,7 @@ def _never_taken(spec: LabSpec) -> Found:
     led_to = {spec.default}
     for chain in spec.chains:
         led_to |= {*chain.lanes, *chain.backup, chain.returns}
+        led_to |= {version.returns for version in chain.also}
     for index, chain in enumerate(spec.chains):
         if not chain.match and chain.name and chain.name not in led_to:
             yield (

@@ -17,7 +17,7 @@ from dataclasses import dataclass, field
 
 from onvm_runtime.chains.problem import Problem, SpecError
 from onvm_runtime.chains.spec import Json
-from onvm_runtime.lab.lanes import Lane, Visit, count, lanes
+from onvm_runtime.lab.lanes import Lane, Visit, is_backup, is_spread, lanes, names
 from onvm_runtime.lab.spec import Lab, LabChain, Link
 
 _TURNED = {
@@ -79,11 +79,8 @@ class _Compiler:
             for lane in directed:
                 self._claim(index, chain, lane)
                 self._lane(index, chain, lane, back)
-            if self._spreads(chain):
+            if is_spread(self._lab, chain):
                 self._spread(chain, back)
-
-    def _spreads(self, chain: LabChain) -> bool:
-        return count(chain) > 1 or chain.backup is not None or self._is_backup(chain)
 
     def _spread(self, chain: LabChain, back: bool) -> None:
         node = (chain.egress if back else chain.ingress).node
@@ -107,25 +104,21 @@ class _Compiler:
         """
         port = (chain.egress if back else chain.ingress).port
         if not chain.match:
-            return [] if self._is_backup(chain) else [{"port": port}]
+            return [] if is_backup(self._lab, chain) else [{"port": port}]
         return [{"port": port, **(_turned(match) if back else match)} for match in chain.match]
 
-    def _is_backup(self, chain: LabChain) -> bool:
-        return any(other.backup == chain.name for other in self._lab.chains)
-
     def _lane_names(self, chain: LabChain, back: bool) -> Iterator[str]:
-        for number in range(1, count(chain) + 1):
-            yield _direction(f"{chain.name}-{number}", back)
+        for name in names(self._lab, chain):
+            yield _direction(name, back)
 
     def _lane(self, index: int, chain: LabChain, lane: Lane, back: bool) -> None:
-        spread = self._spreads(chain)
-        base = f"{chain.name}-{lane.number}" if spread else chain.name
+        spread = is_spread(self._lab, chain)
         seen: dict[str, int] = defaultdict(int)
         for visit in lane.visits:
             seen[visit.node] += 1
             nth = seen[visit.node]
             part: dict[str, Json] = {
-                "name": _direction(base, back) + (f"-s{nth}" if nth > 1 else ""),
+                "name": _direction(lane.name, back) + (f"-s{nth}" if nth > 1 else ""),
                 "path": list(visit.services),
                 "egress": self._egress(index, lane, visit),
             }
@@ -134,7 +127,7 @@ class _Compiler:
             elif not spread:
                 part |= {"match": self._matches(chain, back), "priority": chain.priority}
             if visit.leaves is None and chain.bidirectional and not back:
-                part["returns"] = _direction(base, True)
+                part["returns"] = _direction(lane.name, True)
             if back:
                 part["way_back"] = True
             self._files[visit.node].chains.append(part)

@@ -46,7 +46,7 @@ class Visit:
 class Lane:
     """One direction of a lane.  `path_id` names it in the whole lab (24 bits, RFC 8300)."""
 
-    number: int
+    name: str  # of both directions
     ingress: Endpoint
     egress: Endpoint
     visits: tuple[Visit, ...]
@@ -58,20 +58,42 @@ def count(chain: LabChain) -> int:
     return lcm(*(len(hop.nodes) or 1 for hop in chain.path))
 
 
+def is_backup(lab: Lab, chain: LabChain) -> bool:
+    """Whether another chain names it as its backup."""
+    return any(other.backup == chain.name for other in lab.chains)
+
+
+def is_spread(lab: Lab, chain: LabChain) -> bool:
+    """Whether its packets are given to lanes; else it is one lane, of its own name."""
+    return count(chain) > 1 or chain.backup is not None or is_backup(lab, chain)
+
+
+def names(lab: Lab, chain: LabChain) -> list[str]:
+    """Those of its lanes."""
+    if not is_spread(lab, chain):
+        return [chain.name]
+    return [f"{chain.name}-{number}" for number in range(1, count(chain) + 1)]
+
+
 def lanes(lab: Lab, chain: LabChain, back: bool) -> list[Lane]:
-    """All lanes of one direction of a chain, by number from 1."""
+    """All lanes of one direction of a chain."""
     routing = Routing(lab.links)
-    return [_lane(lab, routing, chain, number, back) for number in range(1, count(chain) + 1)]
+    return [
+        _lane(lab, routing, chain, number, name, back)
+        for number, name in enumerate(names(lab, chain))
+    ]
 
 
-def _lane(lab: Lab, routing: Routing, chain: LabChain, number: int, back: bool) -> Lane:
+def _lane(
+    lab: Lab, routing: Routing, chain: LabChain, number: int, name: str, back: bool
+) -> Lane:
     ingress, egress = chain.ingress, chain.egress
-    hops = [(hop.nodes[(number - 1) % len(hop.nodes)], hop.service) for hop in chain.path]
+    hops = [(hop.nodes[number % len(hop.nodes)], hop.service) for hop in chain.path]
     if back:
         ingress, egress, hops = egress, ingress, hops[::-1]
     visits = tuple(_visits(lab, routing, _stops(ingress.node, hops, egress.node)))
-    path_id = _path_id(chain.name, number, back, ingress, egress, visits)
-    return Lane(number, ingress, egress, visits, path_id)
+    path_id = _path_id(name, back, chain.bidirectional, ingress, egress, visits)
+    return Lane(name, ingress, egress, visits, path_id)
 
 
 def _stops(
@@ -101,10 +123,9 @@ def _visits(
         arrives = way[-1] if way else None
 
 
-def _path_id(name: str, number: int, back: bool, *content: object) -> int:
-    """Of what the lane is, so that one that changes has another and one that stays keeps its own.
+def _path_id(*content: object) -> int:
+    """Of all that a lane is, so that one that changes has another and one that stays keeps its own.
 
     Two lanes of one lab may meet; compile_lab refuses such a lab.
     """
-    text = repr((name, number, back, content))
-    return int.from_bytes(hashlib.sha256(text.encode()).digest()[:3], "big")
+    return int.from_bytes(hashlib.sha256(repr(content).encode()).digest()[:3], "big")

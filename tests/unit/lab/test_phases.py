@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from itertools import pairwise
+from itertools import pairwise, permutations
 
 import pytest
 
@@ -74,6 +74,29 @@ def test_every_phase_is_a_right_file(node, phase, old, new):
     file = getattr(phases(old[node], new[node]), phase)
     spec = check(write(file), "node.yml", CATALOGUE, NODES[node])
     compile_plan(spec, None)
+
+
+ENDS = "ingress: {node: a, port: client}, egress: {node: b, port: server}"
+WEB = f"name: web, {ENDS}, path: [near, far]"
+FORMS = {
+    "one way": f"chains: [{{{WEB}}}]",
+    "both ways": f"chains: [{{{WEB}, bidirectional: true}}]",
+    "with a backup": f"chains: [{{{WEB}, backup: spare}}, {{name: spare, {ENDS}, path: [near]}}]",
+    "several lanes": f"chains: [{{name: web, {ENDS}, path: [everywhere, far]}}]",
+}
+
+
+def form(name: str):
+    services = START.partition("chains:")[0] + "  everywhere: {nf: forward, on: [a, b]}\n"
+    return compile_lab(load(services + FORMS[name], "lab.yml", NODES, {}))
+
+
+@pytest.mark.parametrize("node", NODES)
+@pytest.mark.parametrize(("old", "new"), [*permutations(FORMS, 2)])
+def test_a_chain_of_one_form_becomes_one_of_another(node, old, new):
+    step = phases(form(old)[node], form(new)[node])
+    for file in (step.prepare, step.switch, step.retire):
+        check(write(file), "node.yml", CATALOGUE, NODES[node])
 
 
 def test_ids_stay_over_the_phases_so_that_no_packet_changes_its_chain():
