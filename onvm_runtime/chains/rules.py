@@ -64,10 +64,16 @@ def _unknown_chains(spec: LabSpec) -> Found:
                     yield key, f"no chain {name!r}; {suggest(name, names)}"
                 elif name and names[name].lanes:
                     yield key, f"{name!r} spreads its flows itself: name its lanes"
+
+
+def _unknown_ways_back(spec: LabSpec) -> Found:
+    names = {chain.name: chain for chain in spec.chains if chain.name}
     for key, version in versions(spec):
-        if version.returns is not None and version.returns not in names:
-            message = f"no chain {version.returns!r}; {suggest(version.returns, names)}"
-            yield f"{key}.returns", message
+        name = version.returns
+        if name is not None and name not in names:
+            yield f"{key}.returns", f"no chain {name!r}; {suggest(name, names)}"
+        elif name is not None and names[name].lanes:
+            yield f"{key}.returns", f"{name!r} spreads its flows: name one of its lanes"
 
 
 def _spreads_that_pass(spec: LabSpec) -> Found:
@@ -262,6 +268,7 @@ _RULES = (
     _unknown_hops,
     _unknown_links,
     _unknown_chains,
+    _unknown_ways_back,
     _spreads_that_pass,
     _unknown_default,
     _repeated_names,

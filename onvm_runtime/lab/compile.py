@@ -2,10 +2,11 @@
 """From a lab to one chains file for each node.
 
 What a chain becomes on nodes
-  NAME            on its ingress node: takes the packets; spreads them over lanes where there
-                  are several, or a backup
-  NAME-1 …        the lanes; a chain with one lane and no backup is NAME itself
-  NAME-back …     likewise for the way back
+  NAME            a chain with one lane and no backup
+  NAME-1 …        else its lanes, and
+  NAME            what spreads packets over them, where they enter
+  NAME-back …     likewise for the way back; what spreads it is NAME-all-back, since while a
+                  lab changes, packets of a lane NAME may still have to find NAME-back
   …-s2 …          the second time that a lane passes the same node
 """
 
@@ -85,7 +86,7 @@ class _Compiler:
     def _spread(self, chain: LabChain, back: bool) -> None:
         node = (chain.egress if back else chain.ingress).node
         spread: dict[str, Json] = {
-            "name": _direction(chain.name, back),
+            "name": _direction(f"{chain.name}-all", back) if back else chain.name,
             "match": self._matches(chain, back),
             "priority": chain.priority,
             "lanes": [*self._lane_names(chain, back)],

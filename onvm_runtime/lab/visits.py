@@ -15,7 +15,8 @@ def belongs_to(name: str, chain: str) -> bool:
 
     compile.py lists the names of what a chain becomes.
     """
-    return re.fullmatch(rf"{re.escape(chain)}(-\d+)?(-back)?(-s\d+)?", name) is not None
+    part = rf"{re.escape(chain)}(-\d+|-all(?=-back))?(-back)?(-s\d+)?"
+    return re.fullmatch(part, name) is not None
 
 
 def visits(files: Mapping[str, Mapping[str, Any]], chain: str) -> list[tuple[str, str]]:

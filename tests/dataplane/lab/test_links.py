@@ -25,6 +25,8 @@ services:
 ENDS = "ingress: {node: a, port: client}, egress: {node: c, port: server}"
 THROUGH = f"chains: [{{name: web, {ENDS}, path: [near, middle, far], bidirectional: true}}]"
 STRAIGHT = f"chains: [{{name: web, {ENDS}, path: [near, far], bidirectional: true}}]"
+ONE_WAY = f"chains: [{{name: web, {ENDS}, path: [near, middle, far]}}]"
+LANES = f"chains: [{{name: web, {ENDS}, path: [near, both], bidirectional: true}}]"
 BACKED = (
     f"chains: [{{name: web, {ENDS}, path: [near, middle, far], bidirectional: true, "
     f"backup: spare}}, {{name: spare, {ENDS}, path: [near, far], bidirectional: true}}]"
@@ -65,7 +67,7 @@ def test_a_changed_chain_over_three_nodes_loses_no_packet(lab: LabOfNodes) -> No
     lab.apply(described(THROUGH))
     lab.until_up()
     with traffic(lab) as flowing:
-        for chains in (STRAIGHT, THROUGH, STRAIGHT):
+        for chains in (STRAIGHT, THROUGH, ONE_WAY, BACKED, LANES, THROUGH):
             lab.apply(described(chains))
         assert flowing.stop() == 0, lab.losses()
 

@@ -502,6 +502,22 @@ CASES = [
             (14, "services.b.parameters.rules", "must be of type array"),
         ],
     ),
+    (
+        "lanes and ways back that there are not, or that spread flows themselves",
+        """\
+        chains:
+          - {name: all, match: {port: client}, lanes: [one, two, other]}
+          - {name: other, match: {port: uplink}, lanes: [one]}
+          - {name: one, egress: server, returns: other}
+          - {name: third, match: {port: server}, egress: client, returns: on}
+        """,
+        [
+            (2, "chains[0].lanes[1]", "no chain 'two'"),
+            (2, "chains[0].lanes[2]", "'other' spreads its flows itself"),
+            (4, "chains[2].returns", "'other' spreads its flows: name one of its lanes"),
+            (5, "chains[3].returns", "no chain 'on'; did you mean 'one'?"),
+        ],
+    ),
 ]
 
 

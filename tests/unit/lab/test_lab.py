@@ -175,10 +175,10 @@ def test_a_backup_takes_the_place_of_all_lanes():
     files = compile_lab(lab(text))
     spreads = {(node, chain["name"]): chain for node, file in files.items()
                for chain in file["chains"] if "lanes" in chain}  # fmt: skip
-    assert set(spreads) == {("a", "web"), ("c", "web-back")}
+    assert set(spreads) == {("a", "web"), ("c", "web-all-back")}
     assert spreads["a", "web"]["backup"] == ["spare-1"]
-    assert spreads["c", "web-back"]["backup"] == ["spare-1-back"]
-    assert spreads["c", "web-back"]["way_back"]
+    assert spreads["c", "web-all-back"]["backup"] == ["spare-1-back"]
+    assert spreads["c", "web-all-back"]["way_back"]
 
 
 def test_on_a_link_of_vlans_a_lane_is_a_vlan():

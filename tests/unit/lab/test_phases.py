@@ -82,7 +82,11 @@ FORMS = {
     "one way": f"chains: [{{{WEB}}}]",
     "both ways": f"chains: [{{{WEB}, bidirectional: true}}]",
     "with a backup": f"chains: [{{{WEB}, backup: spare}}, {{name: spare, {ENDS}, path: [near]}}]",
+    "both with a backup": f"chains: [{{{WEB}, bidirectional: true, backup: spare}}, "
+    f"{{name: spare, {ENDS}, path: [near], bidirectional: true}}]",
     "several lanes": f"chains: [{{name: web, {ENDS}, path: [everywhere, far]}}]",
+    "several both ways": f"chains: [{{name: web, {ENDS}, path: [everywhere], "
+    "bidirectional: true}]",
 }
 
 

@@ -43,6 +43,7 @@ def test_parts_come_in_the_order_of_a_packet(chain: str, names: list[str]) -> No
 @pytest.mark.parametrize(
     ("name", "belongs"),
     [("web", True), ("web-1", True), ("web-12-back-s2", True), ("web-back", True),
+     ("web-all-back", True), ("web-all", False),
      ("web2", False), ("web-x", False), ("my-web", False)],
 )  # fmt: skip
 def test_names_of_parts(name: str, belongs: bool) -> None:
