@@ -133,7 +133,7 @@ def test_a_region_that_a_device_cannot_reach_is_refused(bench):
     plane = RemotePlane(bench.machine, "--buffers", MANY_BUFFERS, "--pci", nic)
     try:
         plane.request("port.add", name="virtual", kind="null")  # it needs no mapping
-        with pytest.raises(AssertionError, match=r"cannot reach .* by DMA: page \d+ of \d+ was not mapped"):
+        with pytest.raises(AssertionError, match=r"by DMA: page \d+ of \d+ was not mapped"):
             plane.request("port.add", name="left", kind="pci", address=nic)
         assert [port["name"] for port in plane.request("status")["ports"]] == ["virtual"]
     finally:

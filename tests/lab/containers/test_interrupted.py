@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator
 
 import pytest
 
-from onvm_runtime.chains.document import Problems, parse, write
+from onvm_runtime.chains.document import Problems, parse
 from onvm_runtime.lab import phases
 from tests.dataplane.plane import eventually
 from tests.deploy import playbook
@@ -96,11 +96,11 @@ def what_is_left(lab: Lab, old: dict[str, str], new: dict[str, str]) -> str:
     time.sleep(2)  # what a node was told before is done by then
     said = []
     for name, node in lab.nodes.items():
-        text = node.get("/v1/spec")["text"]
+        present = content(node.get("/v1/spec")["text"])
         steps = phases(content(old[name]), content(new[name]))
-        names = {write(step): phase for phase, step in vars(steps).items()}
-        names |= {old[name]: "old", new[name]: "new"}
-        said.append(f"{name} {names.get(text, 'unknown')}{' (leased)' * node.leased()}")
+        known = {"old": content(old[name]), "new": content(new[name]), **vars(steps)}
+        phase = next((one for one, there in known.items() if there == present), "unknown")
+        said.append(f"{name} {phase}{' (leased)' * node.leased()}")
     return ", ".join(said)
 
 

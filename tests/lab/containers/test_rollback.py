@@ -23,7 +23,7 @@ def test_an_image_that_one_node_lacks(lab: Lab) -> None:
     lab.describe(["near", "wall", "far"])
     try:
         said = undone(lab)
-        assert "n3: there is no image onvm/firewall:latest" in said
+        assert "n3: NF wall-1 did not start: there is no image onvm/firewall:latest" in said
     finally:
         lab.controller.play("playbooks/images.yml").succeeded()
 
