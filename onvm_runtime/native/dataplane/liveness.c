@@ -27,19 +27,16 @@ find(const struct liveness *liveness, uint32_t way)
     return i;
 }
 
-/* Whether it was open. */
-static bool
+static void
 note_cut_off(struct liveness *liveness, uint32_t way, uint64_t now)
 {
     unsigned i = find(liveness, way);
 
     if (i == ONVM_MAX_CHAINS)
-        return false;
+        return;
     liveness->cut_off[i] = (struct cut_off){way, now};
-    if (i < liveness->cut_offs)
-        return false;
-    liveness->cut_offs++;
-    return true;
+    if (i == liveness->cut_offs)
+        liveness->cut_offs++;
 }
 
 static bool
@@ -53,18 +50,17 @@ lists(const struct probe *probe, uint32_t way)
 }
 
 /* A probe that had room for more lists all: what it does not list is open. */
-static bool
+static void
 forget_open(struct liveness *liveness, const struct probe *probe)
 {
     unsigned kept = 0, before = liveness->cut_offs;
 
     if (probe->count == PROBE_ENTRIES)
-        return false;
+        return;
     for (unsigned i = 0; i < before; i++)
         if (lists(probe, liveness->cut_off[i].way))
             liveness->cut_off[kept++] = liveness->cut_off[i];
     liveness->cut_offs = kept;
-    return kept != before;
 }
 
 /* An echo that is longer than its own time away is not one of ours. */
@@ -75,11 +71,9 @@ note_round_trip(struct liveness *liveness, const struct probe *probe, uint64_t c
         liveness->round_trip = clock - probe->echo - probe->held;
 }
 
-bool
+void
 liveness_hear(struct liveness *liveness, const struct probe *probe, uint64_t now, uint64_t clock)
 {
-    bool changed = false;
-
     liveness->heard = true;
     liveness->hears = probe->hears;
     liveness->heard_at = now;
@@ -87,8 +81,8 @@ liveness_hear(struct liveness *liveness, const struct probe *probe, uint64_t now
     liveness->came_at = clock;
     note_round_trip(liveness, probe, clock);
     for (uint16_t i = 0; i < probe->count; i++)
-        changed = note_cut_off(liveness, probe->cut_off[i], now) || changed;
-    return forget_open(liveness, probe) || changed;
+        note_cut_off(liveness, probe->cut_off[i], now);
+    forget_open(liveness, probe);
 }
 
 bool
@@ -111,7 +105,7 @@ liveness_cut_off(const struct liveness *liveness, uint32_t way, uint64_t now)
     return i < liveness->cut_offs && recent(liveness->cut_off[i].told_at, now);
 }
 
-bool
+void
 liveness_expire(struct liveness *liveness, uint64_t now)
 {
     unsigned kept = 0, before = liveness->cut_offs;
@@ -120,5 +114,4 @@ liveness_expire(struct liveness *liveness, uint64_t now)
         if (recent(liveness->cut_off[i].told_at, now))
             liveness->cut_off[kept++] = liveness->cut_off[i];
     liveness->cut_offs = kept;
-    return kept != before;
 }

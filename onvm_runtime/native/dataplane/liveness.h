@@ -43,8 +43,8 @@ struct liveness {
     struct cut_off cut_off[ONVM_MAX_CHAINS];
 };
 
-/* Takes note of a probe that came at `clock`; whether it cuts off a way or opens one. */
-bool liveness_hear(struct liveness *liveness, const struct probe *probe, uint64_t now,
+/* Takes note of a probe that came at `clock`. */
+void liveness_hear(struct liveness *liveness, const struct probe *probe, uint64_t now,
                    uint64_t clock);
 
 /* Whether something came in lately, whatever the other end hears. */
@@ -56,7 +56,7 @@ bool liveness_up(const struct liveness *liveness, uint64_t now);
 /* Whether the other end said lately that it cannot pass on what comes by this way. */
 bool liveness_cut_off(const struct liveness *liveness, uint32_t way, uint64_t now);
 
-/* Forgets cut-offs that were not repeated; whether there were any. */
-bool liveness_expire(struct liveness *liveness, uint64_t now);
+/* Forgets cut-offs that were not repeated. */
+void liveness_expire(struct liveness *liveness, uint64_t now);
 
 #endif

@@ -135,6 +135,7 @@ struct node {
     struct attention attention;
     uint64_t silent_until; /* no probe is sent before, so others go by other ways */
     struct spread *spread[ONVM_MAX_CHAINS]; /* by id, which no chain has */
+    bool severed[ONVM_MAX_CHAINS]; /* when ways were given (ways.c) */
     unsigned arrivals;
     struct arrival *arrival;
     struct arrivals *arrival_table; /* the workers read it */

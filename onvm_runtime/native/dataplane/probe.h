@@ -9,9 +9,9 @@
  * fixed interval.
  *
  * A probe lists what the sender cannot pass on: the path ids and indices that come by
- * this link and whose way on is down.  So the news of a dead link reaches the node where
- * packets enter, hop by hop, and they are not sent half of the way.  A list that is not
- * full is all of it; an entry of a full one holds for PROBE_PATIENCE_MS.
+ * this link and whose way is severed (ways.h).  So the news of a dead link or NF reaches
+ * the node where packets enter, hop by hop, and they are not sent half of the way.  A list
+ * that is not full is all of it; an entry of a full one holds for PROBE_PATIENCE_MS.
  *
  *   0  magic "onvp"   4  version, flags (bit 0: I hear you)   6  number of entries
  *   8  time of sending (ns of the sender's clock)

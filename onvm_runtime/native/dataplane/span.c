@@ -146,8 +146,7 @@ learn_mac(struct node *node, struct span *span, const uint8_t *mac)
     tell_workers(node, span);
 }
 
-/* Whether the way of a chain may have changed. */
-static bool
+static void
 hear_probe(struct node *node, struct span *span, const struct letter *letter)
 {
     const uint8_t *frame = rte_pktmbuf_mtod(letter->frame, const uint8_t *);
@@ -156,10 +155,10 @@ hear_probe(struct node *node, struct span *span, const struct letter *letter)
     struct probe probe;
 
     if (length < head || !probe_read(frame + head, length - head, &probe))
-        return false;
+        return;
     if (span->wrap.kind != WRAP_VXLAN_GPE)
         learn_mac(node, span, frame + MAC_AT);
-    return liveness_hear(&span->liveness, &probe, node->attention.ms, letter->clock);
+    liveness_hear(&span->liveness, &probe, node->attention.ms, letter->clock);
 }
 
 static void
@@ -192,28 +191,27 @@ hear_arp(struct node *node, const struct letter *letter)
     }
 }
 
-static bool
+static void
 read_letter(struct node *node, const struct letter *letter)
 {
     struct span *span = letter->span < ONVM_MAX_LINKS ? node->span[letter->span] : NULL;
 
     if (letter->span == ONVM_MAX_LINKS)
         hear_arp(node, letter);
-    return span != NULL && hear_probe(node, span, letter);
+    if (span != NULL)
+        hear_probe(node, span, letter);
 }
 
-static bool
+static void
 read_mail(struct node *node)
 {
-    bool changed = false;
     struct letter letter;
 
     for (unsigned i = 0; i < node->workers; i++)
         while (rte_ring_dequeue_elem(node->worker[i].spans.mail, &letter, sizeof(letter)) == 0) {
-            changed = read_letter(node, &letter) || changed;
+            read_letter(node, &letter);
             rte_pktmbuf_free(letter.frame);
         }
-    return changed;
 }
 
 /* Adds what comes by the span and cannot go on, beginning where the last probe had no room. */
@@ -283,15 +281,14 @@ passes(const struct node *node, const struct span *span, uint64_t now)
     return liveness_up(&span->liveness, node->attention.ms);
 }
 
-static bool
+static void
 follow(struct node *node, struct span *span, uint64_t now)
 {
     bool up = span->resolved && passes(node, span, now);
-    bool changed = liveness_expire(&span->liveness, node->attention.ms) || up != span->up;
 
+    liveness_expire(&span->liveness, node->attention.ms);
     if (up != span->up)
         set_up(node, span, up);
-    return changed;
 }
 
 /* News of ways spread at once and not with the next probe that is due. */
@@ -307,14 +304,13 @@ void
 span_advance(struct node *node)
 {
     uint64_t now = node_clock();
-    bool changed;
 
     liveness_attend(&node->attention, now);
-    changed = read_mail(node);
+    read_mail(node);
     for (unsigned id = 0; id < ONVM_MAX_LINKS; id++)
         if (node->span[id] != NULL)
-            changed = follow(node, node->span[id], now) || changed;
-    if (changed) {
+            follow(node, node->span[id], now);
+    if (ways_changed(node)) {
         ways_refresh(node);
         hurry(node);
     }

@@ -70,8 +70,9 @@ spread_free(struct spread *spread)
     free(spread);
 }
 
-bool
-ways_severed(const struct node *node, const struct chain *chain)
+/* Whether the chain leaves by a span that is down, or leads nowhere behind it. */
+static bool
+is_shut(const struct node *node, const struct chain *chain)
 {
     const struct span *span = chain->exits ? node->span[chain->exit.span] : NULL;
     uint32_t way = chain->exit.path_id << 8 | chain->exit.index;
@@ -79,6 +80,24 @@ ways_severed(const struct node *node, const struct chain *chain)
     if (!chain->exits)
         return false;
     return span == NULL || !span->up || liveness_cut_off(&span->liveness, way, node->attention.ms);
+}
+
+/* Whether one of its services has no instance at all. */
+static bool
+lacks_instance(const struct node *node, const struct chain *chain)
+{
+    const struct balance *balance = &node->balance;
+
+    for (unsigned hop = 0; hop < chain->hops; hop++)
+        if (balance_instance(balance, chain->service[hop], balance->era, 0) == BALANCE_NOBODY)
+            return true;
+    return false;
+}
+
+bool
+ways_severed(const struct node *node, const struct chain *chain)
+{
+    return is_shut(node, chain) || lacks_instance(node, chain);
 }
 
 /* The chains among `count` that lead on, with seeds that all nodes have alike. */
@@ -150,7 +169,18 @@ detour_of(const struct node *node, const struct chain *chain)
     if (!ways_severed(node, chain))
         return 0;
     spread = spread_of(node, chain->id);
-    return spread != 0 ? spread : WAYS_SHED;
+    if (spread != 0)
+        return spread;
+    return is_shut(node, chain) ? WAYS_SHED : 0;
+}
+
+bool
+ways_changed(const struct node *node)
+{
+    for (unsigned id = 1; id < ONVM_MAX_CHAINS; id++)
+        if (node->chain[id] != NULL && node->severed[id] != ways_severed(node, node->chain[id]))
+            return true;
+    return false;
 }
 
 void
@@ -159,12 +189,15 @@ ways_refresh(struct node *node)
     struct detours detours = {0};
 
     for (unsigned id = 1; id < ONVM_MAX_CHAINS; id++) {
+        const struct chain *chain = node->chain[id];
+
+        node->severed[id] = chain != NULL && ways_severed(node, chain);
         if (node->spread[id] != NULL) {
             fill(node, node->spread[id]);
             detours.table[id] = node->spread[id]->table;
             detours.of[id] = (uint16_t)id;
-        } else if (node->chain[id] != NULL) {
-            detours.of[id] = detour_of(node, node->chain[id]);
+        } else if (chain != NULL) {
+            detours.of[id] = detour_of(node, chain);
         }
     }
     node_call(node, set_detours, &detours);

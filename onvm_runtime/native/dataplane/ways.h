@@ -7,6 +7,9 @@
  * none is, and are shed (link_down) while there is none of those either.  So a lane that
  * goes moves only its own flows, and takes them back when it is there again.
  *
+ * A lane is severed while its link or one behind it is down, or while a service of it has
+ * no instance, here or on a later node.
+ *
  * A packet whose flow has a lane already finds it severed: it takes the lane that its
  * spread has for it now.  One of a chain without a spread is shed where it would enter,
  * not half of the way.
@@ -33,10 +36,13 @@ struct spread *spread_read(json_t *item, struct failure *failure);
 
 void spread_free(struct spread *spread);
 
-/* Whether packets of a chain cannot get on from this node. */
+/* Whether packets of a chain do not get through this node, or not on from it. */
 bool ways_severed(const struct node *node, const struct chain *chain);
 
-/* Gives every spread and every chain the way that it has now; after plans, and when spans change. */
+/* Whether that is so of other chains than when they were given their ways. */
+bool ways_changed(const struct node *node);
+
+/* Gives every spread and every chain the way that it has now; after plans and changes. */
 void ways_refresh(struct node *node);
 
 #endif

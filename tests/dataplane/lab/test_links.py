@@ -7,14 +7,16 @@ import os
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from signal import SIGCONT, SIGSTOP
+from signal import SIGCONT, SIGKILL, SIGSTOP
 
 import pytest
 
 from tests.dataplane.lab.nodes import LINKS, LabOfNodes
+from tests.dataplane.manager.managed import Managed
 from tests.dataplane.manager.wire import PACE, Traffic
 from tests.dataplane.plane import eventually
 
+IN_FLIGHT = 20  # frames that are sent and not yet there
 SERVICES = """
 services:
   near: {nf: forward, on: a}
@@ -107,6 +109,35 @@ def test_a_node_that_falls_silent_is_avoided_and_loses_nothing(lab: LabOfNodes) 
         lab.until_up()
         eventually(lambda: lab.handled("b", "middle-1") > handled, "b takes part again")
         assert flowing.stop() == 0, lab.losses()
+
+
+def test_a_backup_takes_over_from_a_service_that_has_no_instance(lab: LabOfNodes) -> None:
+    lab.apply(described(BACKED))
+    lab.until_up()
+    b = lab.nodes["b"]
+    middle = b.pids()["middle-1"]
+    with traffic(lab) as flowing, paused(b):
+        os.kill(middle, SIGKILL)
+        before = len(flowing.arrived)
+        eventually(lambda: len(flowing.arrived) > before + 1000, "packets go by the backup")
+        lost = flowing.lost()
+        time.sleep(0.5)
+        assert flowing.lost() <= lost + IN_FLIGHT, lab.losses()
+    eventually(lab.links_up, "there is another instance")
+    with traffic(lab) as flowing:
+        assert flowing.stop() == 0, lab.losses()
+    assert lab.handled("b", "middle-1") >= 100
+
+
+@contextmanager
+def paused(node: Managed) -> Iterator[None]:
+    """Nothing that ends on the node is started again."""
+    assert node.process is not None
+    os.kill(node.process.pid, SIGSTOP)
+    try:
+        yield
+    finally:
+        os.kill(node.process.pid, SIGCONT)
 
 
 def test_a_pause_of_all_nodes_takes_no_link_down(lab: LabOfNodes) -> None:
