@@ -14,5 +14,12 @@ def test_teardown_puts_all_nodes_back(deployed: Lab) -> None:
     pages = PAGES.read_text()
     deployed.measured("teardown.yml", "playbooks/teardown.yml")
     for name, node in deployed.nodes.items():
-        assert node.state() == deployed.before[name], name
+        before, now = deployed.before[name], node.state()
+        changes = {what: changed(before[what], now[what]) for what in before}
+        assert not any(changes.values()), (name, changes)
     assert PAGES.read_text() == pages
+
+
+def changed(before: str, now: str) -> list[str]:
+    """The lines that are in one of both only."""
+    return sorted(set(before.splitlines()) ^ set(now.splitlines()))
