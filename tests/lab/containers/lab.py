@@ -15,6 +15,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+from onvm_runtime.chains.document import Problems, parse
 from tests.dataplane.lab.nodes import links_up
 from tests.dataplane.manager.wire import ETHERTYPE, PACE, SO_RCVBUFFORCE, Traffic
 from tests.dataplane.namespaces import Namespace, ip
@@ -170,13 +171,14 @@ class Lab:
         play.wait().succeeded()
         return play.seconds
 
-    def text(self, node: str) -> str:
-        """What is in force on a node."""
-        return str(self.nodes[node].get("/v1/spec")["text"])
+    def chains(self, node: str) -> dict[str, Any]:
+        """The content of the chains file in force on a node."""
+        root = parse(self.nodes[node].get("/v1/spec")["text"], Problems(node))
+        return root.plain() if root else {}
 
-    def texts(self) -> dict[str, str]:
-        """What is in force on every node."""
-        return {name: self.text(name) for name in self.nodes}
+    def all_chains(self) -> dict[str, dict[str, Any]]:
+        """Those of every node."""
+        return {name: self.chains(name) for name in self.nodes}
 
     def handled(self, nf: str) -> int:
         """Packets that an NF has got; 0 when there is none of this name."""

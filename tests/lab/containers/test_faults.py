@@ -77,14 +77,14 @@ def test_a_node_that_comes_back_carries_its_chains_again(deployed: Lab) -> None:
 
 def test_a_dead_node_stops_a_rollout_before_it_begins(deployed: Lab) -> None:
     deployed.roll_out(THROUGH)
-    before = deployed.texts()
+    before = deployed.all_chains()
     deployed.nodes["n2"].kill()
     try:
         deployed.describe(STRAIGHT)
         run = deployed.controller.play("playbooks/chains.yml")
         assert run.code != 0
         assert "n2" in run.output
-        now = {name: deployed.text(name) for name in ("n1", "n3")}
+        now = {name: deployed.chains(name) for name in ("n1", "n3")}
         assert now == {name: before[name] for name in now}
     finally:
         deployed.revive("n2")

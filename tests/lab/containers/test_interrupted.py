@@ -6,10 +6,10 @@ from __future__ import annotations
 import re
 import time
 from collections.abc import Callable, Iterator
+from typing import Any
 
 import pytest
 
-from onvm_runtime.chains.document import Problems, parse
 from onvm_runtime.lab import phases
 from tests.dataplane.plane import eventually
 from tests.deploy import playbook
@@ -38,7 +38,7 @@ SENTENCES = (
 
 
 @pytest.fixture(scope="module")
-def versions(deployed: Lab) -> Iterator[list[dict[str, str]]]:
+def versions(deployed: Lab) -> Iterator[list[dict[str, Any]]]:
     """What is in force on every node: what shall be next, and what is now."""
     deployed.report.chapter(f"Rollouts interrupted (lease: {LEASE} s)")
     head = "stage", "fault", "how the run ended", "what was left", "the next run", "packets lost"
@@ -47,14 +47,14 @@ def versions(deployed: Lab) -> Iterator[list[dict[str, str]]]:
     found = []
     for path in (STRAIGHT, THROUGH):
         deployed.roll_out(path)
-        found.append({"path": path, **deployed.texts()})
+        found.append({"path": path, **deployed.all_chains()})
     return found
 
 
 @pytest.mark.parametrize("fault", FAULTS)
 @pytest.mark.parametrize("stage", STAGES)
 def test_traffic_flows_on_and_the_next_run_heals_it(
-    deployed: Lab, versions: list[dict[str, str]], stage: str, fault: str
+    deployed: Lab, versions: list[dict[str, Any]], stage: str, fault: str
 ) -> None:
     wanted, present = versions
     deployed.until_up()
@@ -76,7 +76,7 @@ def test_traffic_flows_on_and_the_next_run_heals_it(
         stage, fault, how(ended), left,
         f"{again.seconds:.0f} s, changed {healed.changed_hosts} nodes", f"{lost} of {flowing.sent}",
     )  # fmt: skip
-    assert {name: wanted[name] for name in deployed.nodes} == deployed.texts()
+    assert {name: wanted[name] for name in deployed.nodes} == deployed.all_chains()
     versions.reverse()
     assert lost == 0, deployed.losses()
 
@@ -91,20 +91,13 @@ def how(run: playbook.Run) -> str:
     return next((found.group(0).strip()[:160] for found in said if found), f"code {run.code}")
 
 
-def what_is_left(lab: Lab, old: dict[str, str], new: dict[str, str]) -> str:
+def what_is_left(lab: Lab, old: dict[str, Any], new: dict[str, Any]) -> str:
     """The phase that each node is in, and who still has a lease."""
     time.sleep(2)  # what a node was told before is done by then
     said = []
     for name, node in lab.nodes.items():
-        present = content(node.get("/v1/spec")["text"])
-        steps = phases(content(old[name]), content(new[name]))
-        known = {"old": content(old[name]), "new": content(new[name]), **vars(steps)}
+        known = {"old": old[name], "new": new[name], **vars(phases(old[name], new[name]))}
+        present = lab.chains(name)
         phase = next((one for one, there in known.items() if there == present), "unknown")
         said.append(f"{name} {phase}{' (leased)' * node.leased()}")
     return ", ".join(said)
-
-
-def content(text: str) -> dict:
-    """The content of a chains file."""
-    root = parse(text, Problems("in force"))
-    return root.plain() if root else {}

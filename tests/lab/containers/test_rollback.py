@@ -37,12 +37,12 @@ def test_a_manager_that_is_away_for_the_switch(lab: Lab) -> None:
 
 def undone(lab: Lab) -> str:
     """Run a rollout that fails under traffic; returns what it says."""
-    before = lab.texts()
+    before = lab.all_chains()
     with lab.traffic() as flowing:
         play = lab.controller.begin("playbooks/chains.yml")
         run = play.wait()
         assert run.code != 0, run.output
-        assert lab.texts() == before
+        assert lab.all_chains() == before
         lost = flowing.stop()
     said = re.sub(r"\s+", " ", run.output)
     assert "All nodes are as they were." in said, run.output
