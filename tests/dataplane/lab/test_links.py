@@ -15,6 +15,7 @@ from tests.dataplane.lab.nodes import LINKS, LabOfNodes
 from tests.dataplane.manager.managed import Managed
 from tests.dataplane.manager.wire import PACE, Traffic
 from tests.dataplane.plane import eventually
+from tests.dataplane.stalls import StallMeter
 
 IN_FLIGHT = 20  # frames that are sent and not yet there
 SERVICES = """
@@ -78,7 +79,7 @@ def test_a_changed_chain_over_three_nodes_loses_no_packet(lab: LabOfNodes) -> No
 def test_a_backup_takes_over_within_a_second(lab: LabOfNodes, what: str) -> None:
     lab.apply(described(BACKED))
     lab.until_up()
-    with traffic(lab) as flowing:
+    with traffic(lab) as flowing, StallMeter() as meter:
         began = time.monotonic()
         if what == "a link":
             lab.namespace.cut("bc")
@@ -86,7 +87,8 @@ def test_a_backup_takes_over_within_a_second(lab: LabOfNodes, what: str) -> None
             os.kill(lab.nodes["b"].dataplane_pid(), 9)
             lab.nodes["b"].kill()
         time.sleep(2)
-        assert flowing.gap_after(began) < 5.0, "a second, but cores are shared"
+        gap, waited = flowing.gap_after(began), meter.longest(since=began)
+        assert gap < 1.0 + waited, f"{waited:.3f} s of it the machine had no time"
         if what == "a link":
             lab.namespace.mend("bc")
             lab.until_up()
