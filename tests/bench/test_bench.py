@@ -112,9 +112,12 @@ def test_a_sample_counts_packets_by_the_wall_clock_and_costs_by_cpu_time() -> No
     assert (sample.mpps, sample.io_ns, sample.nf_ns) == (4.0, 20.5, 9.0)
 
 
-def test_a_system_that_moves_nothing_gives_no_sample() -> None:
-    with pytest.raises(BenchError, match="no packet left"):
-        between(Count(1, 0), Count(1, 5), 0.5)
+@pytest.mark.parametrize(
+    "after", [Count(1, 5, 5, 9), Count(9, 5, 5, 1)], ids=["none left", "NFs had no time"]
+)
+def test_a_system_that_moves_nothing_gives_no_sample(after: Count) -> None:
+    with pytest.raises(BenchError, match="no packet passed"):
+        between(Count(1, 0, 0, 1), after, 0.5)
 
 
 @pytest.mark.parametrize(
