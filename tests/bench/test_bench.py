@@ -30,7 +30,7 @@ BENCH = Path(__file__).parent
 MACHINE = {"cpu": "a CPU", "cores": 2, "kernel": "6", "dataplane": "0", "build": "release"}
 OPTIONS = {"cores": [0, 1], "lengths": [1], "repeat": 2, "seconds": 0.1, "quick": True}
 NAMES = [
-    "chain", "fuse", "idle", "latency", "ledger", "lookup", "memory", "replicas", "startup",
+    "chain", "fuse", "hop", "idle", "latency", "ledger", "lookup", "memory", "replicas", "startup",
     "wakeup",
 ]  # fmt: skip
 
