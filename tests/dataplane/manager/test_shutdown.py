@@ -49,15 +49,16 @@ def test_without_an_engine_it_ends_the_rest_and_names_what_is_left(
     if not managed:
         node.kill()
     engine.end()
+    try:
+        stopped = node.stop_all()
+    finally:
+        engine.start()
 
-    stopped = node.stop_all()
     assert stopped.returncode == 1
     for said in ("containers could not be reached", LOST.format(f"test-{node.directory.name}")):
         assert said in stopped.stderr
     assert all(name in stopped.stderr for name in ("a-1", "a-2", "b-1")), stopped.stderr
     eventually(lambda: not alive(pids), "all end")
-
-    engine.start()
     left = engine.client.containers.list(all=True)
     assert len(left) == 3
     for container in left:
