@@ -361,7 +361,8 @@ def _add_shutdown(api: FastAPI, node: Node, shut_down: Callable[[], None]) -> No
     @api.post("/v1/shutdown")
     async def shutdown() -> models.Status:
         """Stops all NFs, the data plane and the manager.  The desired state is kept."""
-        await node.stop_all()
-        last = await views.status(node)
-        shut_down()
-        return last
+        try:
+            await node.stop_all()
+            return await views.status(node)
+        finally:
+            shut_down()

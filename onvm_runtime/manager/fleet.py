@@ -176,6 +176,19 @@ class Fleet:
         if others == [name]:
             await self._driver.remove(process)
 
+    async def clear(self, control: Control | None) -> None:
+        """Removes all instances.  Raises DriverError once all have ended, if traces are left."""
+        names = list(self.instances)
+        removals = (self.remove(control, name) for name in names)
+        results = await asyncio.gather(*removals, return_exceptions=True)
+        failed = {n: e for n, e in zip(names, results, strict=True) if e is not None}
+        for error in failed.values():
+            if not isinstance(error, DriverError):
+                raise error
+        if failed:
+            first = next(iter(failed.values()))
+            raise DriverError(f"what {', '.join(failed)} left could not be removed: {first}")
+
     async def reconfigure(self, control: Control, wanted: Wanted) -> None:
         """Gives an instance other parameters, without a packet lost.
 

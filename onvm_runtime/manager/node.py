@@ -85,11 +85,14 @@ class Node:
         await asyncio.gather(*self._tasks, return_exceptions=True)
 
     async def stop_all(self) -> None:
-        """Ends every NF and the data plane.  The desired state is kept."""
-        control = self._connected()
-        names = list(self.fleet.instances)
-        await asyncio.gather(*(self.fleet.remove(control, name) for name in names))
-        await self.dataplane.stop()
+        """Ends every NF and the data plane.  The desired state is kept.
+
+        Raises DriverError once all have ended, if traces of NFs are left.
+        """
+        try:
+            await self.fleet.clear(self._connected())
+        finally:
+            await self.dataplane.stop()
 
     def control(self) -> Control:
         """The connection to the data plane; raises Unavailable."""

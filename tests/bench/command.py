@@ -53,7 +53,7 @@ def _parser() -> argparse.ArgumentParser:
         description="Measures the data plane beside dpdk-testpmd and a chain of DPDK processes.",
         epilog="Benchmarks: " + ", ".join(b.name for b in registry.known()),
     )
-    parser.add_argument("--quick", action="store_true", help="less than a minute")
+    parser.add_argument("--quick", action="store_true", help="less than a minute; not all of them")
     parser.add_argument("--only", metavar="NAME", action="append", help="may be repeated")
     parser.add_argument("--repeat", metavar="N", type=_positive, default=5, help="samples (5)")
     parser.add_argument("--seconds", metavar="S", type=float, help="length of a sample")
@@ -72,7 +72,7 @@ def _positive(text: str) -> int:
 
 
 def _run(options: argparse.Namespace) -> None:
-    setting, chosen = _setting(options), _chosen(options.only)
+    setting, chosen = _setting(options), _chosen(options.only, options.quick)
     about = machine.describe(setting.build)
     machine.refuse_unfit(setting.build)
     if not options.beside:
@@ -102,12 +102,14 @@ def _setting(options: argparse.Namespace) -> Setting:
     )
 
 
-def _chosen(names: Sequence[str] | None) -> list[Benchmark]:
+def _chosen(names: Sequence[str] | None, quick: bool) -> list[Benchmark]:
+    """Those that are named, else all that the run has time for."""
     known = {benchmark.name: benchmark for benchmark in registry.known()}
     for name in names or ():
         if name not in known:
             raise BenchError(f"--only {name}: there are {', '.join(known)}")
-    return [benchmark for name, benchmark in known.items() if not names or name in names]
+    wanted = names or [name for name, benchmark in known.items() if benchmark.quick or not quick]
+    return [benchmark for name, benchmark in known.items() if name in wanted]
 
 
 def _told(setting: Setting) -> dict[str, object]:

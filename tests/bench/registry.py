@@ -17,21 +17,25 @@ Body = Callable[[Setting], Iterator[Finding]]
 
 @dataclass(frozen=True)
 class Benchmark:
-    """One benchmark: it yields what it finds as soon as it knows it."""
+    """One benchmark: it yields what it finds as soon as it knows it.
+
+    `quick`: it has a place in the minute of a quick run.
+    """
 
     name: str
     title: str
     body: Body
+    quick: bool
 
 
 _KNOWN: dict[str, Benchmark] = {}
 
 
-def benchmark(name: str, title: str) -> Callable[[Body], Body]:
+def benchmark(name: str, title: str, quick: bool = True) -> Callable[[Body], Body]:
     """Registers the function below it."""
 
     def register(body: Body) -> Body:
-        _KNOWN[name] = Benchmark(name, title, body)
+        _KNOWN[name] = Benchmark(name, title, body, quick)
         return body
 
     return register

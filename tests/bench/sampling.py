@@ -59,12 +59,18 @@ class Sample:
     nf_ns: float
 
 
+def moved(before: Count, after: Count) -> bool:
+    """Whether packets left the system in between, and NFs, where there are any, handled some."""
+    handled = after.handled > before.handled or after.nf_cpu == 0
+    return after.packets > before.packets and handled
+
+
 def between(before: Count, after: Count, seconds: float) -> Sample:
-    """What happened in between; raises BenchError when no packet left the system."""
+    """What happened in between; raises BenchError when nothing moved."""
     packets = after.packets - before.packets
     handled = after.handled - before.handled
-    if packets == 0:
-        raise BenchError(f"no packet left it in {seconds:.1f} s: the machine is too busy")
+    if not moved(before, after):
+        raise BenchError(f"no packet passed it in {seconds:.1f} s: the machine is too busy")
     return Sample(
         mpps=packets / seconds / 1e6,
         io_ns=(after.io_cpu - before.io_cpu) / packets,
@@ -83,7 +89,7 @@ def sample(system: System, seconds: float) -> Sample:
     for _ in range(EXTENSIONS):
         time.sleep(seconds)
         after, end = system.count(), time.monotonic()
-        if after.packets > before.packets:
+        if moved(before, after):
             break
     system.pause()
     return between(before, after, end - start)

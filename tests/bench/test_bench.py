@@ -30,9 +30,10 @@ BENCH = Path(__file__).parent
 MACHINE = {"cpu": "a CPU", "cores": 2, "kernel": "6", "dataplane": "0", "build": "release"}
 OPTIONS = {"cores": [0, 1], "lengths": [1], "repeat": 2, "seconds": 0.1, "quick": True}
 NAMES = [
-    "chain", "fuse", "idle", "latency", "ledger", "lookup", "memory", "replicas", "startup",
-    "wakeup",
+    "chain", "fuse", "hop", "idle", "latency", "ledger", "lookup", "memory", "replicas", "sampling",
+    "startup", "wakeup", "workers",
 ]  # fmt: skip
+SLOW = {"sampling", "workers"}  # not in a quick run
 
 
 def figure(**changes: Any) -> Figure:
@@ -112,9 +113,12 @@ def test_a_sample_counts_packets_by_the_wall_clock_and_costs_by_cpu_time() -> No
     assert (sample.mpps, sample.io_ns, sample.nf_ns) == (4.0, 20.5, 9.0)
 
 
-def test_a_system_that_moves_nothing_gives_no_sample() -> None:
-    with pytest.raises(BenchError, match="no packet left"):
-        between(Count(1, 0), Count(1, 5), 0.5)
+@pytest.mark.parametrize(
+    "after", [Count(1, 5, 5, 9), Count(9, 5, 5, 1)], ids=["none left", "NFs had no time"]
+)
+def test_a_system_that_moves_nothing_gives_no_sample(after: Count) -> None:
+    with pytest.raises(BenchError, match="no packet passed"):
+        between(Count(1, 0, 0, 1), after, 0.5)
 
 
 @pytest.mark.parametrize(
@@ -203,11 +207,24 @@ def test_a_short_run_writes_every_figure_and_leaves_nothing_behind(tmp_path: Pat
     assert leftovers() <= before
     measured = {f["key"]: f for f in found["figures"]}
     excused = {m["key"] for m in found["missing"]}
-    assert {key.split(".")[0] for key in measured} == set(NAMES), found["missing"]
+    assert {key.split(".")[0] for key in measured} == set(NAMES) - SLOW, found["missing"]
     assert excused <= {"startup.container"}, found["missing"]
     for key in ("chain.1.throughput", "chain.1.driver", "chain.3.hop", "startup.process"):
         one = measured[key]
         assert math.isclose(one["ratio"]["median"], one["median"] / one["baseline"]["median"])
+
+
+def test_what_a_quick_run_has_no_time_for_can_be_asked_for(tmp_path: Path) -> None:
+    file = tmp_path / "bench.json"
+    only = [word for name in sorted(SLOW) for word in ("--only", name)]
+    done = bench(*only, "--repeat", "1", "--seconds", "0.1", "--beside", "--json", str(file))
+    assert done.returncode == 0, done.stderr
+
+    found = json.loads(file.read_text())
+    measured = {f["key"]: f for f in found["figures"]}
+    assert {key.split(".")[0] for key in measured} == SLOW, found["missing"]
+    assert {"sampling.hop.again", "workers.0.throughput", "workers.2.throughput"} <= set(measured)
+    assert measured["sampling.io.1"]["median"] > measured["sampling.io.1"]["baseline"]["median"]
 
 
 def test_clearing_up_does_not_hide_an_interrupt() -> None:

@@ -25,13 +25,10 @@ LIGHT = 20  # cycles that an NF spends on a packet; a slow one spends ten times 
 WASTE = 0.001  # of the packets that entered a chain: the most that may end on their way
 
 
-WORKERS = pytest.mark.parametrize("cores", ["0", "0,1"], ids=["one worker", "two workers"])
-
-
-@pytest.fixture
-def cores() -> str:
-    """The CPUs of workers, unless a test says otherwise."""
-    return "0"
+@pytest.fixture(params=["0", "0,1"], ids=["one worker", "two workers"])
+def cores(request: pytest.FixtureRequest) -> str:
+    """The CPUs of workers."""
+    return str(request.param)
 
 
 @pytest.fixture
@@ -63,9 +60,14 @@ def run(plane: Plane, **paths: list[str]) -> None:
 
 
 def stop(plane: Plane) -> None:
-    """Ends the traffic; every buffer comes back."""
+    """Ends the traffic, in which every worker had a part; every buffer comes back."""
+    assert all(getattr(worker.chain[1], "in").packets > 0 for worker in plane.workers())
     plane.plan([])
     eventually(lambda: plane.buffers_out() == 0, "every buffer is back")
+    for port in plane.request("status")["ports"]:
+        plane.request("port.remove", name=port["name"])
+    buffers = plane.request("status")["buffers"]
+    assert buffers["free"] == buffers["total"]
 
 
 def left(plane: Plane, chain: int) -> int:
@@ -107,7 +109,6 @@ def little_waste(plane: Plane, chain: int) -> Iterator[None]:
     assert wasted <= WASTE * (wasted + passed), f"{wasted} wasted, {passed} passed"
 
 
-@WORKERS
 def test_a_slow_nf_at_the_end_wastes_no_work_before_it(plane: Plane) -> None:
     start(plane, *LONG, slow=10 * LIGHT)
     run(plane, long=LONG)
@@ -116,7 +117,6 @@ def test_a_slow_nf_at_the_end_wastes_no_work_before_it(plane: Plane) -> None:
     stop(plane)
 
 
-@WORKERS
 def test_a_chain_keeps_its_share_of_nfs_that_a_slow_one_uses_too(plane: Plane) -> None:
     start(plane, *LONG, slow=10 * LIGHT)
     run(plane, long=LONG, short=SHORT)
@@ -167,8 +167,9 @@ def test_one_stopped_replica_sheds_its_own_flows_only(
     wrpcap(str(tmp_path / "in.pcap"), [frame(i) for i in range(FRAMES)])
     plane.request("port.add", name="out", kind="pcap", transmit="/dev/null")
     plane.plan([{**CHAIN, "path": path}], default_chain=1)
-    receive = str(tmp_path / "in.pcap")
-    plane.request("port.add", name="in", kind="pcap", receive=receive, loop=True)
+    for i in range(len(plane.workers())):  # such a port has one queue, so one worker
+        receive = str(tmp_path / "in.pcap")
+        plane.request("port.add", name=f"in{i}", kind="pcap", receive=receive, loop=True)
     eventually(lambda: min(handled(plane, f"r-{i}") for i in (1, 2, 3)) > 1000, "all have flows")
 
     plane.nfs["r-1"].send_signal(signal.SIGSTOP)

@@ -4,9 +4,10 @@
 from __future__ import annotations
 
 import random
+import signal
 import socket
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -27,7 +28,15 @@ DATAGRAM = PAYLOAD[: JUMBO - 28]
 PUBLIC = "198.18.0.3"
 IPV4 = socket.AF_INET
 NAT = {"inside": ["198.18.0.1/32"], "addresses": [PUBLIC]}
+FLOWS = 31  # of a flood, so that every worker has some
 SINK = "02:00:00:00:00:09"
+
+
+@pytest.fixture(params=["0", "0,1"], ids=["one worker", "two workers"])
+def plane(request: pytest.FixtureRequest, start_plane: Callable[..., Plane]) -> Plane:
+    """A data plane with 4096 buffers for each worker."""
+    cores: str = request.param
+    return start_plane("--cores", cores, "--buffers", str(4096 * (cores.count(",") + 1)))
 
 
 @pytest.fixture
@@ -167,11 +176,11 @@ def test_a_port_of_a_smaller_mtu_gets_what_fits(plane: Plane, tmp_path: Path) ->
 
 
 class Flood:
-    """Jumbo datagrams to a node's port, as many as a thread can send."""
+    """Jumbo datagrams of some flows to a node's port, as many as a thread can send."""
 
     def __init__(self, lab: Lab) -> None:
         lab.client.ip("neigh", "add", SERVER[IPV4], "lladdr", SINK, "dev", "eth0")
-        self.socket = lab.client.socket(IPV4, socket.SOCK_DGRAM)
+        self.sockets = [lab.client.socket(IPV4, socket.SOCK_DGRAM) for _ in range(FLOWS)]
         self.ended = threading.Event()
         self.thread = threading.Thread(target=self.send)
         self.thread.start()
@@ -181,13 +190,15 @@ class Flood:
         number = 0
         while not self.ended.is_set():
             number += 1
-            self.socket.sendto(DATAGRAM[: 1 + number * 977 % len(DATAGRAM)], (SERVER[IPV4], 9))
+            datagram = DATAGRAM[: 1 + number * 977 % len(DATAGRAM)]
+            self.sockets[number % FLOWS].sendto(datagram, (SERVER[IPV4], 9))
 
     def close(self) -> None:
         """Ends the flood."""
         self.ended.set()
         self.thread.join()
-        self.socket.close()
+        for one in self.sockets:
+            one.close()
 
 
 @pytest.fixture
@@ -203,8 +214,9 @@ def flood(lab: Lab) -> Iterator[Flood]:
 
 
 def settle(plane: Plane, flood: Flood) -> None:
-    """Ends the traffic; every buffer must be back, but for those that a socket waits with."""
+    """Ends the traffic, in which every worker had a part; every buffer must be back."""
     flood.close()
+    assert all(worker.port[0].rx.packets > 0 for worker in plane.workers())
     plane.plan([])
     eventually(lambda: plane.buffers_out() == 0, "every buffer is back")
     for port in ("client", "out"):
@@ -224,6 +236,23 @@ def test_kills_among_jumbo_frames_leak_no_buffer(lab: Lab, flood: Flood) -> None
         eventually(lambda before=before: sent_by(plane) > before + 100, "traffic flows")
         plane.kill_nf("b-1")
         plane.start_nf("b-1", service="b")
+
+    settle(plane, flood)
+
+
+def test_a_stopped_nf_among_jumbo_frames_sheds_them_at_ingress(lab: Lab, flood: Flood) -> None:
+    plane = lab.plane
+    for service in ("a", "b", "c"):
+        plane.start_nf(f"{service}-1", service=service)
+    plane.plan([{**CHAIN, "path": ["a", "b", "c"]}], default_chain=1)
+    eventually(lambda: sent_by(plane) > 100, "traffic flows")
+
+    plane.nfs["c-1"].send_signal(signal.SIGSTOP)
+    eventually(lambda: dropped(plane).get("backpressure", 0) > 1000, "the chain is shed")
+    before = sent_by(plane)
+    plane.nfs["c-1"].send_signal(signal.SIGCONT)
+    eventually(lambda: sent_by(plane) > before + 1000, "traffic flows again")
+    assert set(dropped(plane)) <= {"backpressure", "no_chain"}, "nothing ends behind ingress"
 
     settle(plane, flood)
 

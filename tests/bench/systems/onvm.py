@@ -15,7 +15,7 @@ from tests.bench.setting import Placement, run_directory
 from tests.dataplane.plane import Plane, nf_program
 
 PORT = "null"
-BUFFERS = 4096  # as many as the reference chain has
+BUFFERS = 4096  # of a worker: as many as the reference chain has
 SWAP = {"swap_mac": True}
 
 
@@ -61,9 +61,10 @@ class OnvmChain:
 
 
 @contextmanager
-def running_plane(core: int) -> Iterator[Plane]:
-    """A data plane that ends with the block, also from a pause."""
-    options = ("--cores", str(core), "--buffers", str(BUFFERS), "--hugepages", "required")
+def running_plane(*cores: int) -> Iterator[Plane]:
+    """A data plane with a worker on each core; it ends with the block, also from a pause."""
+    workers, buffers = ",".join(map(str, cores)), str(BUFFERS * len(cores))
+    options = ("--cores", workers, "--buffers", buffers, "--hugepages", "required")
     with run_directory() as directory:
         plane = Plane(directory, *options)
         try:
@@ -91,7 +92,7 @@ def onvm_chain(placement: Placement) -> Iterator[OnvmChain]:
     with running_plane(placement.io) as plane:
         for name, cpu in zip(names, placement.nfs, strict=True):
             start_nf(plane, name, name, cpu, dedicated=placement.own)
-        yield _paused(plane, names, "onvm")
+        yield paused_chain(plane, names, "onvm")
 
 
 @contextmanager
@@ -102,7 +103,7 @@ def fused_chain(placement: Placement) -> Iterator[OnvmChain]:
         for name in names:
             plane.expect(name, parameters=SWAP, group="fused")
         start_fused(plane, names, placement.nfs[0])
-        yield _paused(plane, names, "fused")
+        yield paused_chain(plane, names, "fused")
 
 
 def start_fused(plane: Plane, names: Sequence[str], cpu: int) -> None:
@@ -117,7 +118,7 @@ def start_fused(plane: Plane, names: Sequence[str], cpu: int) -> None:
     wait_for(lambda: all(plane.nf_state(n) == "running" for n in names), "the fused NFs run")
 
 
-def _paused(plane: Plane, names: Sequence[str], title: str) -> OnvmChain:
+def paused_chain(plane: Plane, names: Sequence[str], title: str) -> OnvmChain:
     """The chain through these services, in this order, between null ports."""
     chain = OnvmChain(plane, names, add_null_port(plane), title)
     plane.plan([{"id": 1, "name": "bench", "path": names, "egress": PORT}], default_chain=1)

@@ -15,6 +15,7 @@ from tests.dataplane.lab.nodes import LINKS, LabOfNodes
 from tests.dataplane.manager.managed import Managed
 from tests.dataplane.manager.wire import PACE, Traffic
 from tests.dataplane.plane import eventually
+from tests.dataplane.stalls import StallMeter
 
 IN_FLIGHT = 20  # frames that are sent and not yet there
 SERVICES = """
@@ -78,7 +79,8 @@ def test_a_changed_chain_over_three_nodes_loses_no_packet(lab: LabOfNodes) -> No
 def test_a_backup_takes_over_within_a_second(lab: LabOfNodes, what: str) -> None:
     lab.apply(described(BACKED))
     lab.until_up()
-    with traffic(lab) as flowing:
+    planes = [node.dataplane_pid() for node in lab.nodes.values()]
+    with traffic(lab) as flowing, StallMeter([os.getpid(), *planes]) as meter:
         began = time.monotonic()
         if what == "a link":
             lab.namespace.cut("bc")
@@ -86,13 +88,15 @@ def test_a_backup_takes_over_within_a_second(lab: LabOfNodes, what: str) -> None
             os.kill(lab.nodes["b"].dataplane_pid(), 9)
             lab.nodes["b"].kill()
         time.sleep(2)
-        assert flowing.gap_after(began) < 5.0, "a second, but cores are shared"
+        gap, waited = flowing.gap_after(began), meter.total(since=began)
+        assert gap < 1.0 + waited, f"programs waited {waited:.3f} s for a CPU"
         if what == "a link":
             lab.namespace.mend("bc")
             lab.until_up()
             time.sleep(1)
         flowing.stop()
-        assert lab.nodes["a"].losses().keys() <= {"link_down"}
+        lost = lab.nodes["a"].losses()
+        assert lost.keys() <= {"link_down"} or meter.total(since=began) > 0.1, lost
 
 
 def test_a_node_that_falls_silent_is_avoided_and_loses_nothing(lab: LabOfNodes) -> None:

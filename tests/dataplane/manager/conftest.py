@@ -12,9 +12,10 @@ from typing import Any
 
 import pytest
 
+from tests.dataplane.manager.engine import Engine
 from tests.dataplane.manager.managed import CHAIN, Managed
 from tests.dataplane.manager.wire import PACE, Namespace, Traffic
-from tests.dataplane.plane import eventually
+from tests.dataplane.plane import eventually, nf_program
 
 
 @pytest.fixture
@@ -47,6 +48,20 @@ def namespace() -> Iterator[Namespace]:
         made.wire(port)
     yield made
     made.close()
+
+
+@pytest.fixture
+def engine() -> Iterator[Engine]:
+    """A container engine of the test's own, with the image that its NFs need."""
+    directory = Path(tempfile.mkdtemp(prefix="onvm-engine-"))
+    made = Engine(directory / "engine")
+    try:
+        made.start()
+        made.build("onvm/forward:latest", nf_program("forward"))
+        yield made
+    finally:
+        made.close()
+        shutil.rmtree(directory)
 
 
 @pytest.fixture

@@ -112,6 +112,16 @@ class Managed:
         self.process.send_signal(signal.SIGTERM)
         return self.process.wait(20)
 
+    def stop_all(self) -> subprocess.CompletedProcess[str]:
+        """Runs `onvm-manager --stop-all`."""
+        return subprocess.run(
+            [*self._command(), "--stop-all"],
+            env=self._environment(),
+            check=False,
+            capture_output=True,
+            text=True,
+        )
+
     def get(self, path: str, **query: Any) -> Any:
         """The JSON at a path; fails the test when there is none."""
         response = self.http.get(path, params=query)
@@ -173,14 +183,9 @@ class Managed:
         """Ends everything that was started here, whatever state it is in."""
         if self.process and self.process.poll() is None:
             os.kill(self.process.pid, signal.SIGCONT)
-        stopped = subprocess.run(
-            [*self._command(), "--stop-all"],
-            env=self._environment(),
-            check=False,
-            capture_output=True,
-        )
+        stopped = self.stop_all()
         if self.process:
             self.process.kill()
             self.process.wait()
         self.http.close()
-        assert stopped.returncode == 0, stopped.stderr.decode() + self.log()
+        assert stopped.returncode == 0, stopped.stderr + self.log()

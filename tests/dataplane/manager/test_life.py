@@ -6,7 +6,6 @@ from __future__ import annotations
 import subprocess
 import sys
 import time
-from pathlib import Path
 
 from tests.dataplane.manager.managed import CHAIN, NFS, Managed
 from tests.dataplane.manager.wire import Traffic
@@ -32,23 +31,6 @@ def test_a_second_manager_is_refused(node: Managed) -> None:
     assert second.returncode == 1
     assert f"another manager (process {node.process.pid}) runs this node" in second.stderr.decode()
     assert node.answers()
-
-
-def test_stop_all_leaves_no_process(node: Managed) -> None:
-    everything = [*node.pids().values(), node.dataplane_pid()]
-    command = [sys.executable, "-m", "onvm_runtime.manager", "--config", node.config]
-    assert subprocess.run([*command, "--stop-all"], check=False, timeout=60).returncode == 0
-    assert node.process is not None
-    assert node.process.wait(10) == 0
-    assert [pid for pid in everything if Path(f"/proc/{pid}").exists()] == []
-
-
-def test_stop_all_needs_no_manager(node: Managed) -> None:
-    everything = [*node.pids().values(), node.dataplane_pid()]
-    node.kill()
-    command = [sys.executable, "-m", "onvm_runtime.manager", "--config", node.config]
-    assert subprocess.run([*command, "--stop-all"], check=False, timeout=60).returncode == 0
-    eventually(lambda: not any(Path(f"/proc/{pid}").exists() for pid in everything), "all end")
 
 
 def test_an_instance_that_was_stopped_stays_stopped(node: Managed) -> None:

@@ -8,12 +8,9 @@ any of it loses no packet.
 from __future__ import annotations
 
 import os
-import shutil
 import signal
-import tempfile
 import time
 from collections.abc import Callable, Iterator, Sequence
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -21,7 +18,7 @@ import pytest
 from tests.dataplane.manager.engine import Engine
 from tests.dataplane.manager.managed import Managed
 from tests.dataplane.manager.wire import PACE, Namespace, Traffic
-from tests.dataplane.plane import DATAPLANE, eventually, nf_program
+from tests.dataplane.plane import DATAPLANE, eventually
 
 SERVICES = "services: {a: {nf: forward}, b: {nf: forward}, c: {nf: forward}, q: {nf: forward}}"
 QUIET = "{name: quiet, match: {port: in}, path: [q], egress: out}"
@@ -67,20 +64,6 @@ def prepare(make: Callable[..., Managed], namespace: Namespace) -> Prepare:
         return node, before
 
     return prepared
-
-
-@pytest.fixture
-def engine() -> Iterator[Engine]:
-    """A container engine of the test's own, with the image that its NFs need."""
-    directory = Path(tempfile.mkdtemp(prefix="onvm-engine-"))
-    made = Engine(directory / "engine")
-    try:
-        made.start()
-        made.build("onvm/forward:latest", nf_program("forward"))
-        yield made
-    finally:
-        made.close()
-        shutil.rmtree(directory)
 
 
 @pytest.fixture

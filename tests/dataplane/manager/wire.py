@@ -113,6 +113,7 @@ class Traffic:
         self.arrived: dict[int, float] = {}
         self._source, self._sink, self._gap = source, sink, 1 / pace
         self._ends = threading.Event()
+        self._stopped = 0.0
         self._sender = threading.Thread(target=self._send)
         self._receiver = threading.Thread(target=self._receive)
         self._receiver.start()
@@ -139,6 +140,7 @@ class Traffic:
     def stop(self) -> int:
         """Ends the sender, waits for what is on its way, and returns how many were lost."""
         self._ends.set()
+        self._stopped = self._stopped or time.monotonic()
         self._sender.join()
         self._receiver.join()
         return self.sent - len(self.arrived)
@@ -148,7 +150,7 @@ class Traffic:
         return self.sent - len(self.arrived)
 
     def gap_after(self, moment: float) -> float:
-        """The longest pause between two arrivals that ended after `moment`, in seconds."""
-        times = sorted(self.arrived.values())
+        """The longest pause in arrivals after `moment`, in seconds; one that goes on counts."""
+        times = [*sorted(self.arrived.values()), self._stopped or time.monotonic()]
         gaps = [b - a for a, b in itertools.pairwise(times) if b >= moment]
         return max(gaps, default=float("inf"))

@@ -60,6 +60,7 @@ class FakeDriver:
         self.removed: list[str] = []
         self.mute: set[str] = set()
         self.error: str | None = None
+        self.removal_error: str | None = None
         self.said = "cannot find my socket"
 
     async def running(self) -> dict[str, Handle]:
@@ -82,6 +83,8 @@ class FakeDriver:
         return "cgroup"
 
     async def remove(self, instance: str) -> None:
+        if self.removal_error:
+            raise DriverError(self.removal_error)
         self.removed.append(instance)
 
     async def logs(self, instance: str, _: int) -> str:

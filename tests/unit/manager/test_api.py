@@ -216,6 +216,19 @@ async def test_a_shutdown_ends_all(
     assert shutdowns == [True]
 
 
+async def test_a_shutdown_ends_all_but_what_cannot_be_reached_and_names_that(
+    http: httpx.AsyncClient, plane: Any, runtime: Any, shutdowns: list[bool]
+) -> None:
+    await apply(http)
+    runtime.removal_error = "the engine is away"
+    refused = await http.post("/v1/shutdown")
+    assert refused.status_code == 503
+    assert refused.json()["error"] == "what fw-1 left could not be removed: the engine is away"
+    assert runtime.handles["fw-1"].how.done()
+    assert plane.ops()[-1] == "stop"
+    assert shutdowns == [True]
+
+
 async def test_every_operation_is_described(http: httpx.AsyncClient) -> None:
     document = await get(http, "/openapi.json")
     operations = [o for path in document["paths"].values() for o in path.values()]
