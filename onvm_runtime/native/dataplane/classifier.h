@@ -47,7 +47,10 @@ struct ruleset;
 /* Where one frame goes. */
 struct classification {
     uint16_t chain; /* 0: dropped, for this reason */
-    uint8_t reason; /* an onvm_drop_reason */
+    union {
+        uint8_t reason; /* an onvm_drop_reason */
+        uint8_t ttl;    /* what is left of it (nsh.h); 0: the packet came by no link */
+    };
     uint8_t era;    /* in which its flow began */
     uint32_t flow;  /* symmetric hash */
 };

@@ -82,20 +82,37 @@ learn_return(struct worker *worker, const struct path *path, const struct rte_mb
         news_tell(&worker->news, &item);
 }
 
+/* The tag of a frame that leaves by a link. */
+static struct nsh
+make_tag(const struct worker *worker, uint16_t chain, const struct rte_mbuf *frame,
+         struct leaving leaving)
+{
+    const struct exit *exit = &worker->exit[chain];
+
+    return (struct nsh){
+        .path_id = exit->path_id,
+        .index = exit->index,
+        .ttl = leaving.ttl != 0 ? leaving.ttl : exit->ttl,
+        .flow = leaving.flow,
+        .trace = unlikely(leaving.flags & ONVM_FLAG_SAMPLED)
+                     ? trace_id(&worker->latency.trace, frame)
+                     : 0,
+    };
+}
+
 void
-egress_leave(struct worker *worker, uint16_t chain, struct rte_mbuf *frame, uint32_t flow,
-             uint8_t flags)
+egress_leave(struct worker *worker, uint16_t chain, struct rte_mbuf *frame,
+             struct leaving leaving)
 {
     const struct path *path = &worker->path[chain];
 
     if (path->exits) {
-        span_leave(worker, chain, frame, flow,
-                   unlikely(flags & ONVM_FLAG_SAMPLED) ? trace_id(&worker->latency.trace, frame)
-                                                       : 0);
+        struct nsh tag = make_tag(worker, chain, frame, leaving);
+        span_leave(worker, chain, frame, &tag);
         return;
     }
     if (path->return_lineage != 0)
-        learn_return(worker, path, frame, flow, (uint8_t)onvm_era(flags));
+        learn_return(worker, path, frame, leaving.flow, (uint8_t)onvm_era(leaving.flags));
     egress_frame(worker, path->egress, chain, frame);
 }
 
@@ -104,6 +121,12 @@ count_fault(struct worker *worker, uint16_t nf)
 {
     ONVM_COUNT(worker->counters->nf[nf].faults, 1);
 }
+
+/* What the ledger knew of a buffer that is ours again. */
+struct stay {
+    uint16_t chain;
+    uint8_t ttl;
+};
 
 static void
 refuse_verdict(struct worker *worker, uint16_t nf, uint16_t chain, struct rte_mbuf *frame,
@@ -115,10 +138,11 @@ refuse_verdict(struct worker *worker, uint16_t nf, uint16_t chain, struct rte_mb
 
 /* Carries out the verdict on a packet that is ours again, of `length` bytes in all. */
 static void
-obey(struct worker *worker, uint16_t nf, uint16_t chain, struct rte_mbuf *frame,
+obey(struct worker *worker, uint16_t nf, struct stay stay, struct rte_mbuf *frame,
      const struct onvm_descriptor *descriptor, uint32_t length)
 {
     unsigned verdict = descriptor->flags & ONVM_FLAG_VERDICT;
+    uint16_t chain = stay.chain;
 
     if (verdict == ONVM_VERDICT_DROP) {
         if (descriptor->hop < ONVM_DROP_REASON_COUNT)
@@ -129,7 +153,8 @@ obey(struct worker *worker, uint16_t nf, uint16_t chain, struct rte_mbuf *frame,
         refuse_verdict(worker, nf, chain, frame, ONVM_DROP_bad_bounds);
     } else if (verdict == ONVM_VERDICT_NEXT) {
         describe_frame(frame, descriptor->offset, descriptor->length, length);
-        egress_leave(worker, chain, frame, descriptor->flow, descriptor->flags);
+        egress_leave(worker, chain, frame,
+                     (struct leaving){descriptor->flow, descriptor->flags, stay.ttl});
     } else if (verdict == ONVM_VERDICT_OUT && descriptor->hop < ONVM_MAX_PORTS) {
         describe_frame(frame, descriptor->offset, descriptor->length, length);
         egress_frame(worker, descriptor->hop, chain, frame);
@@ -138,10 +163,10 @@ obey(struct worker *worker, uint16_t nf, uint16_t chain, struct rte_mbuf *frame,
     }
 }
 
-/* The mbuf of a buffer that is ours again, and its chain; NULL: counted as a fault. */
+/* The mbuf of a buffer that is ours again; NULL: counted as a fault. */
 static inline struct rte_mbuf *
 take_back(struct worker *worker, uint16_t nf, const struct onvm_descriptor *descriptor,
-          uint16_t *chain)
+          struct stay *stay)
 {
     enum onvm_drop_reason reason;
     const struct ledger_entry *entry = ledger_take_back(&worker->ledger, descriptor->buffer,
@@ -152,7 +177,7 @@ take_back(struct worker *worker, uint16_t nf, const struct onvm_descriptor *desc
         ONVM_COUNT(worker->counters->dropped[reason], 1);
         return NULL;
     }
-    *chain = entry->chain;
+    *stay = (struct stay){entry->chain, entry->ttl};
     worker->path[entry->chain].in_flight--;
     return worker->region->mbuf[onvm_buffer_index(descriptor->buffer)];
 }
@@ -160,11 +185,11 @@ take_back(struct worker *worker, uint16_t nf, const struct onvm_descriptor *desc
 static void
 receive_descriptor(struct worker *worker, uint16_t nf, const struct onvm_descriptor *descriptor)
 {
-    uint16_t chain;
-    struct rte_mbuf *frame = take_back(worker, nf, descriptor, &chain);
+    struct stay stay;
+    struct rte_mbuf *frame = take_back(worker, nf, descriptor, &stay);
 
     if (frame != NULL)
-        obey(worker, nf, chain, frame, descriptor, descriptor->length);
+        obey(worker, nf, stay, frame, descriptor, descriptor->length);
 }
 
 /* The buffers of a run that are ours again, as far as they are. */
@@ -172,7 +197,7 @@ struct returned_run {
     struct rte_mbuf *first, *last; /* chained, without those that are empty */
     uint32_t taken;
     uint32_t length;
-    uint16_t chain;
+    struct stay stay; /* of its first */
     bool one_chain;
     bool in_bounds;
 };
@@ -193,14 +218,14 @@ static void
 return_segment(struct worker *worker, uint16_t nf, const struct onvm_descriptor *descriptor,
                struct returned_run *run)
 {
-    uint16_t chain;
-    struct rte_mbuf *segment = take_back(worker, nf, descriptor, &chain);
+    struct stay stay;
+    struct rte_mbuf *segment = take_back(worker, nf, descriptor, &stay);
 
     if (segment == NULL)
         return;
     if (run->taken++ == 0)
-        run->chain = chain;
-    run->one_chain &= chain == run->chain;
+        run->stay = stay;
+    run->one_chain &= stay.chain == run->stay.chain;
     run->in_bounds &= onvm_segment_within(descriptor, worker->region->layout.stride);
     run->length += descriptor->length;
     describe_frame(segment, descriptor->offset, descriptor->length, descriptor->length);
@@ -222,11 +247,11 @@ receive_run(struct worker *worker, uint16_t nf, const struct onvm_descriptor *de
     if (run.taken == 0)
         return;
     if (!whole || run.taken < count || !run.one_chain || !onvm_run_agrees(descriptors, count))
-        refuse_verdict(worker, nf, run.chain, run.first, ONVM_DROP_bad_run);
+        refuse_verdict(worker, nf, run.stay.chain, run.first, ONVM_DROP_bad_run);
     else if (!run.in_bounds)
-        refuse_verdict(worker, nf, run.chain, run.first, ONVM_DROP_bad_bounds);
+        refuse_verdict(worker, nf, run.stay.chain, run.first, ONVM_DROP_bad_bounds);
     else
-        obey(worker, nf, run.chain, run.first, &descriptors[0], run.length);
+        obey(worker, nf, run.stay, run.first, &descriptors[0], run.length);
 }
 
 /* Receives a burst with packets of several segments; returns the descriptors taken. */

@@ -57,7 +57,9 @@ hand_out(struct worker *worker, struct onvm_producer *producer, const struct por
 {
     uint32_t index = region_index(worker->region, frame);
     struct onvm_descriptor descriptor = {
-        .buffer = ledger_hand_out(&worker->ledger, index, result->chain, worker->now),
+        .buffer = ledger_hand_out(
+            &worker->ledger, index,
+            (struct ledger_life){result->chain, result->ttl, worker->now}),
         .offset = frame->data_off,
         .length = (uint16_t)frame->data_len,
         .flow = result->flow,
@@ -113,8 +115,9 @@ pass(struct worker *worker, struct rte_mbuf *frame, const struct classification 
     if (unlikely(flags & ONVM_FLAG_SAMPLED))
         trace_end(&worker->latency.trace, region_index(worker->region, frame), result->chain,
                   ONVM_VERDICT_NEXT, 0);
-    egress_leave(worker, result->chain, frame, result->flow,
-                 (uint8_t)(onvm_era_flags(result->era) | flags));
+    flags |= onvm_era_flags(result->era);
+    egress_leave(worker, result->chain, frame,
+                 (struct leaving){result->flow, flags, result->ttl});
 }
 
 static void
@@ -187,16 +190,16 @@ hand_out_together(struct worker *worker, struct onvm_producer *producer, const s
     const struct ledger ledger = worker->ledger; /* where it lies; not its count */
     const struct region region = {.base = worker->region->base,
                                   .reciprocal = worker->region->reciprocal};
-    uint16_t chain = results[0].chain;
-    uint64_t path = (uint64_t)onvm_path(chain, port->id) << 32;
-    uint32_t bytes = 0, now = worker->now;
+    struct ledger_life life = {.chain = results[0].chain, .now = worker->now};
+    uint64_t path = (uint64_t)onvm_path(life.chain, port->id) << 32;
+    uint32_t bytes = 0;
 
     for (unsigned i = 0; i < count; i++) {
         const struct rte_mbuf *frame = frames[i];
         uint8_t flags = (uint8_t)(onvm_era_flags(results[i].era) | sample_flag(sampled, i));
 
         onvm_producer_write(producer, (struct onvm_words){
-            .place = ledger_begin_life(&ledger, region_index(&region, frame), chain, now) |
+            .place = ledger_begin_life(&ledger, region_index(&region, frame), life) |
                      (uint64_t)frame->data_off << 32 | (uint64_t)frame->data_len << 48,
             .way = results[i].flow | path | (uint64_t)flags << 56,
         });

@@ -54,13 +54,14 @@ accept(struct worker *worker, unsigned span, const struct nsh *tag, struct rte_m
 {
     struct arrival_key key = {(uint8_t)span, tag->index, tag->path_id};
     uint16_t chain = arrivals_find(worker->spans.arrivals, key);
+    uint8_t ttl = nsh_time_left(tag->ttl);
 
-    if (chain == 0 || tag->ttl == 0) {
+    if (chain == 0 || ttl == 0) {
         worker_drop(worker, chain, frame,
                     chain == 0 ? ONVM_DROP_path_unknown : ONVM_DROP_path_expired);
         return false;
     }
-    *result = (struct classification){.chain = chain, .flow = tag->flow};
+    *result = (struct classification){.chain = chain, .ttl = ttl, .flow = tag->flow};
     return true;
 }
 
@@ -124,16 +125,10 @@ span_unwrap(struct worker *worker, uint8_t port, struct rte_mbuf *frame,
 }
 
 void
-span_leave(struct worker *worker, uint16_t chain, struct rte_mbuf *frame, uint32_t flow,
-           uint32_t trace)
+span_leave(struct worker *worker, uint16_t chain, struct rte_mbuf *frame,
+           const struct nsh *tag)
 {
-    const struct exit *exit = &worker->exit[chain];
-    const struct span_end *end = &worker->spans.end[exit->span];
-    struct nsh tag = {.path_id = exit->path_id,
-                      .index = exit->index,
-                      .ttl = exit->ttl,
-                      .flow = flow,
-                      .trace = trace};
+    const struct span_end *end = &worker->spans.end[worker->exit[chain].span];
     uint32_t length = rte_pktmbuf_pkt_len(frame), size = wrap_size(end->wrap.kind);
 
     if (!end->open) {
@@ -143,7 +138,7 @@ span_leave(struct worker *worker, uint16_t chain, struct rte_mbuf *frame, uint32
     } else if (rte_pktmbuf_headroom(frame) < size) {
         worker_drop(worker, chain, frame, ONVM_DROP_no_headroom);
     } else {
-        wrap_write(&end->wrap, &tag, length, (uint8_t *)rte_pktmbuf_prepend(frame, (uint16_t)size));
+        wrap_write(&end->wrap, tag, length, (uint8_t *)rte_pktmbuf_prepend(frame, (uint16_t)size));
         egress_frame(worker, end->port, chain, frame);
     }
 }

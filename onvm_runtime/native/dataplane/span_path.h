@@ -68,9 +68,9 @@ span_at(const struct span_ends *ends, unsigned port)
 enum unwrapped span_unwrap(struct worker *worker, uint8_t port, struct rte_mbuf *frame,
                            struct classification *result, struct trace_mark *mark);
 
-/* Wraps a frame that leaves `chain` and queues it, or ends it; `trace`: its id, 0: none. */
-void span_leave(struct worker *worker, uint16_t chain, struct rte_mbuf *frame, uint32_t flow,
-                uint32_t trace);
+/* Wraps a frame that leaves `chain` and queues it, or ends it. */
+void span_leave(struct worker *worker, uint16_t chain, struct rte_mbuf *frame,
+                const struct nsh *tag);
 
 /* Nanoseconds of a clock that all threads of this node share. */
 uint64_t span_clock(void);
