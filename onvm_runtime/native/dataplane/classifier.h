@@ -124,6 +124,13 @@ void classifier_hear(struct classifier *classifier, const struct classifier_news
 bool classifier_join(struct classifier *classifier, uint8_t port, const struct rte_mbuf *frame,
                      bool has_flow, uint32_t now, struct classification *result);
 
+/*
+ * Gives a frame the hash and the era that its flow would have if it were new, and remembers
+ * nothing.  False: malformed.
+ */
+bool classifier_foresee(const struct classifier *classifier, uint8_t port,
+                        const struct rte_mbuf *frame, struct classification *result);
+
 /* Ages a slice of the table; called about once a millisecond when there is time. */
 void classifier_expire(struct classifier *classifier, uint32_t now);
 

@@ -3,6 +3,7 @@
 #include <rte_branch_prediction.h>
 #include <rte_prefetch.h>
 
+#include "chain_probe.h"
 #include "worker.h"
 
 #define L2_HEADER 18u /* Ethernet and one VLAN tag, beside the MTU */
@@ -33,19 +34,27 @@ batch_add(struct port_queue *queue, struct batch *batch, struct rte_mbuf *frame)
     }
 }
 
+enum onvm_drop_reason
+egress_obstacle(const struct worker *worker, uint8_t id, const struct rte_mbuf *frame)
+{
+    const struct port_queue *queue = worker->queue[id];
+
+    if (queue == NULL)
+        return ONVM_DROP_port_unknown;
+    return frame->pkt_len > queue->port->mtu + L2_HEADER ? ONVM_DROP_oversize
+                                                         : ONVM_DROP_REASON_COUNT;
+}
+
 void
 egress_frame(struct worker *worker, uint8_t id, uint16_t chain, struct rte_mbuf *frame)
 {
     struct port_queue *queue = worker->queue[id];
     struct batch *batch = &worker->batch[id];
     struct onvm_flow_count *out = &worker->counters->chain[chain].out;
+    enum onvm_drop_reason obstacle = egress_obstacle(worker, id, frame);
 
-    if (queue == NULL) {
-        worker_drop(worker, chain, frame, ONVM_DROP_port_unknown);
-        return;
-    }
-    if (frame->pkt_len > queue->port->mtu + L2_HEADER) {
-        worker_drop(worker, chain, frame, ONVM_DROP_oversize);
+    if (unlikely(obstacle != ONVM_DROP_REASON_COUNT)) {
+        worker_drop(worker, chain, frame, obstacle);
         return;
     }
     ONVM_COUNT(out->packets, 1);
@@ -192,6 +201,51 @@ receive_descriptor(struct worker *worker, uint16_t nf, const struct onvm_descrip
         obey(worker, nf, stay, frame, descriptor, descriptor->length);
 }
 
+/*
+ * The port by which a descriptor's packet leaves the lab, or what can carry a probe;
+ * ONVM_MAX_PORTS: it does not.
+ */
+static uint8_t
+last_port(const struct worker *worker, uint16_t chain, const struct onvm_descriptor *descriptor)
+{
+    unsigned verdict = descriptor->flags & ONVM_FLAG_VERDICT;
+
+    if (!within_buffer(worker, descriptor))
+        return ONVM_MAX_PORTS;
+    if (verdict == ONVM_VERDICT_OUT)
+        return RTE_MIN(descriptor->hop, ONVM_MAX_PORTS);
+    return verdict != ONVM_VERDICT_NEXT || chain_probe_goes_on(worker, chain)
+               ? ONVM_MAX_PORTS
+               : worker->path[chain].egress;
+}
+
+/* A probe goes to the end of its way and no further. */
+static void
+obey_probe(struct worker *worker, uint16_t nf, struct stay stay, struct rte_mbuf *frame,
+           const struct onvm_descriptor *descriptor)
+{
+    uint8_t port = last_port(worker, stay.chain, descriptor);
+
+    trace_end(&worker->latency.trace, descriptor->buffer, stay.chain,
+              descriptor->flags & ONVM_FLAG_VERDICT, descriptor->hop);
+    if (port == ONVM_MAX_PORTS) {
+        obey(worker, nf, stay, frame, descriptor, descriptor->length);
+        return;
+    }
+    describe_frame(frame, descriptor->offset, descriptor->length, descriptor->length);
+    chain_probe_end(worker, stay.chain, port, frame);
+}
+
+static void
+receive_probe(struct worker *worker, uint16_t nf, const struct onvm_descriptor *descriptor)
+{
+    struct stay stay;
+    struct rte_mbuf *frame = take_back(worker, nf, descriptor, &stay);
+
+    if (frame != NULL)
+        obey_probe(worker, nf, stay, frame, descriptor);
+}
+
 /* The buffers of a run that are ours again, as far as they are. */
 struct returned_run {
     struct rte_mbuf *first, *last; /* chained, without those that are empty */
@@ -260,15 +314,17 @@ receive_runs(struct worker *worker, struct inlet *inlet, uint32_t count)
 {
     struct onvm_descriptor run[ONVM_MAX_SEGMENTS];
     uint32_t done = 0, next;
-    bool whole;
+    bool whole, probe;
 
     while (done < count) {
         next = onvm_consumer_peek_run(&inlet->consumer, done, run, &whole);
         if (next == 0 || done + next > count)
             break;
-        if (run[0].flags & ONVM_FLAG_SAMPLED)
-            latency_record(&worker->latency, worker->region, &worker->ledger, run, 1);
-        if (whole && next == 1)
+        probe = run[0].flags & ONVM_FLAG_SAMPLED &&
+                latency_record(&worker->latency, worker->region, &worker->ledger, run, 1) != 0;
+        if (whole && next == 1 && probe)
+            receive_probe(worker, inlet->nf, &run[0]);
+        else if (whole && next == 1)
             receive_descriptor(worker, inlet->nf, &run[0]);
         else
             receive_run(worker, inlet->nf, run, next, whole);
@@ -361,20 +417,32 @@ leave_at_once(struct worker *worker, const struct ledger *ledger, struct way_out
     return true;
 }
 
-static uint32_t
-receive_all(struct worker *worker, uint16_t nf, const struct onvm_descriptor *descriptors,
-            uint32_t count, uint8_t flags)
+/* `probes`: bit i, descriptor i is one's; where it is a constant 0, nobody asks. */
+static __rte_always_inline uint32_t
+receive_each(struct worker *worker, uint16_t nf, const struct onvm_descriptor *descriptors,
+             uint32_t count, uint32_t probes)
 {
     const struct ledger ledger = worker->ledger; /* where it lies; not its count */
     struct way_out way = {0};
 
-    if (flags & ONVM_FLAG_SAMPLED)
-        latency_record(&worker->latency, worker->region, &worker->ledger, descriptors, count);
     for (uint32_t i = 0; i < count; i++)
-        if (!leave_at_once(worker, &ledger, &way, onvm_descriptor_read(&descriptors[i])))
+        if (probes >> i & 1)
+            receive_probe(worker, nf, &descriptors[i]);
+        else if (!leave_at_once(worker, &ledger, &way, onvm_descriptor_read(&descriptors[i])))
             receive_descriptor(worker, nf, &descriptors[i]);
     way_out_close(worker, &way);
     return count;
+}
+
+static uint32_t
+receive_all(struct worker *worker, uint16_t nf, const struct onvm_descriptor *descriptors,
+            uint32_t count, uint8_t flags)
+{
+    if (likely((flags & ONVM_FLAG_SAMPLED) == 0))
+        return receive_each(worker, nf, descriptors, count, 0);
+    return receive_each(worker, nf, descriptors, count,
+                        latency_record(&worker->latency, worker->region, &worker->ledger,
+                                       descriptors, count));
 }
 
 static inline void

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* From ports into the first NF of a chain. */
 #include "../protocol/routes.h"
+#include "chain_probe.h"
 #include "reception.h"
 #include "ways.h"
 #include "worker.h"
@@ -107,14 +108,27 @@ turn_away(struct worker *worker, uint16_t chain, struct rte_mbuf *frame,
     worker_drop(worker, chain, frame, reason);
 }
 
+/* Notes that a sampled packet leaves; false: it was a probe, and has ended. */
+static bool
+pass_sampled(struct worker *worker, struct rte_mbuf *frame, uint16_t chain)
+{
+    struct trace *trace = &worker->latency.trace;
+    uint32_t buffer = region_index(worker->region, frame);
+
+    trace_end(trace, buffer, chain, ONVM_VERDICT_NEXT, 0);
+    if (!trace_is_probe(trace, buffer) || chain_probe_goes_on(worker, chain))
+        return true;
+    chain_probe_end(worker, chain, worker->path[chain].egress, frame);
+    return false;
+}
+
 /* A chain without NFs ends where it begins. */
 static void
 pass(struct worker *worker, struct rte_mbuf *frame, const struct classification *result,
      uint8_t flags)
 {
-    if (unlikely(flags & ONVM_FLAG_SAMPLED))
-        trace_end(&worker->latency.trace, region_index(worker->region, frame), result->chain,
-                  ONVM_VERDICT_NEXT, 0);
+    if (unlikely(flags & ONVM_FLAG_SAMPLED) && !pass_sampled(worker, frame, result->chain))
+        return;
     flags |= onvm_era_flags(result->era);
     egress_leave(worker, result->chain, frame,
                  (struct leaving){result->flow, flags, result->ttl});
@@ -346,6 +360,23 @@ ingress_ring(struct worker *worker)
         outlet->unrung = false;
         onvm_doorbell_wake(outlet->doorbell, -1);
     }
+}
+
+void
+ingress_probe(struct worker *worker, const struct port *port, struct rte_mbuf *frame,
+              const struct classification *result)
+{
+    struct tally tally = {0};
+
+    tally_add(worker, &tally, result->chain, frame->pkt_len);
+    if (worker->path[result->chain].detour != 0)
+        turn_away(worker, result->chain, frame, ONVM_DROP_link_down, ONVM_FLAG_SAMPLED);
+    else
+        enter_chain(worker, port, frame, result, ONVM_FLAG_SAMPLED);
+    tally_close(worker, &tally);
+    publish_touched(worker);
+    ingress_ring(worker);
+    egress_flush(worker);
 }
 
 static unsigned

@@ -2,6 +2,7 @@
 #include "span_path.h"
 
 #include <linux/if_ether.h>
+#include <rte_branch_prediction.h>
 #include <rte_errno.h>
 #include <time.h>
 
@@ -124,21 +125,40 @@ span_unwrap(struct worker *worker, uint8_t port, struct rte_mbuf *frame,
     return UNWRAPPED_TAKEN;
 }
 
+enum onvm_drop_reason
+span_obstacle(const struct span_end *end, const struct rte_mbuf *frame)
+{
+    uint32_t size = wrap_size(end->wrap.kind);
+
+    if (!end->open)
+        return ONVM_DROP_link_down;
+    if (rte_pktmbuf_pkt_len(frame) + size > end->longest)
+        return ONVM_DROP_oversize;
+    return rte_pktmbuf_headroom(frame) < size ? ONVM_DROP_no_headroom : ONVM_DROP_REASON_COUNT;
+}
+
+static void
+end_on_way_out(struct worker *worker, uint16_t chain, struct rte_mbuf *frame,
+               enum onvm_drop_reason reason, bool traced)
+{
+    if (traced)
+        trace_end(&worker->latency.trace, region_index(worker->region, frame), chain,
+                  ONVM_VERDICT_DROP, (uint16_t)reason);
+    worker_drop(worker, chain, frame, reason);
+}
+
 void
 span_leave(struct worker *worker, uint16_t chain, struct rte_mbuf *frame,
            const struct nsh *tag)
 {
     const struct span_end *end = &worker->spans.end[worker->exit[chain].span];
     uint32_t length = rte_pktmbuf_pkt_len(frame), size = wrap_size(end->wrap.kind);
+    enum onvm_drop_reason obstacle = span_obstacle(end, frame);
 
-    if (!end->open) {
-        worker_drop(worker, chain, frame, ONVM_DROP_link_down);
-    } else if (length + size > end->longest) {
-        worker_drop(worker, chain, frame, ONVM_DROP_oversize);
-    } else if (rte_pktmbuf_headroom(frame) < size) {
-        worker_drop(worker, chain, frame, ONVM_DROP_no_headroom);
-    } else {
-        wrap_write(&end->wrap, tag, length, (uint8_t *)rte_pktmbuf_prepend(frame, (uint16_t)size));
-        egress_frame(worker, end->port, chain, frame);
+    if (unlikely(obstacle != ONVM_DROP_REASON_COUNT)) {
+        end_on_way_out(worker, chain, frame, obstacle, tag->trace != 0);
+        return;
     }
+    wrap_write(&end->wrap, tag, length, (uint8_t *)rte_pktmbuf_prepend(frame, (uint16_t)size));
+    egress_frame(worker, end->port, chain, frame);
 }

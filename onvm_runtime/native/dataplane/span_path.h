@@ -9,6 +9,7 @@
 #include <stdint.h>
 
 #include "../protocol/abi.h"
+#include "../protocol/drop_reasons.h"
 #include "arrivals.h"
 #include "classifier.h"
 #include "failure.h"
@@ -67,6 +68,9 @@ span_at(const struct span_ends *ends, unsigned port)
 /* Looks at a frame that came by a port with spans. */
 enum unwrapped span_unwrap(struct worker *worker, uint8_t port, struct rte_mbuf *frame,
                            struct classification *result, struct trace_mark *mark);
+
+/* Why a frame cannot leave by a link now; ONVM_DROP_REASON_COUNT: it can. */
+enum onvm_drop_reason span_obstacle(const struct span_end *end, const struct rte_mbuf *frame);
 
 /* Wraps a frame that leaves `chain` and queues it, or ends it. */
 void span_leave(struct worker *worker, uint16_t chain, struct rte_mbuf *frame,

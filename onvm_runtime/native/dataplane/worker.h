@@ -166,6 +166,10 @@ void worker_remove_port(struct worker *worker, void *port);
 unsigned ingress_turn(struct worker *worker);
 unsigned egress_turn(struct worker *worker);
 
+/* Enters a traced packet that the worker made, as if it came by the port; no lane is chosen. */
+void ingress_probe(struct worker *worker, const struct port *port, struct rte_mbuf *frame,
+                   const struct classification *result);
+
 /* Rings the doorbells for what ingress_turn published, best a while later (doorbell.h). */
 void ingress_ring(struct worker *worker);
 
@@ -178,6 +182,10 @@ void egress_drain(struct worker *worker, struct inlet *inlet);
  */
 void egress_leave(struct worker *worker, uint16_t chain, struct rte_mbuf *frame,
                   struct leaving leaving);
+
+/* Why a frame cannot leave by a port; ONVM_DROP_REASON_COUNT: it can. */
+enum onvm_drop_reason egress_obstacle(const struct worker *worker, uint8_t port,
+                                      const struct rte_mbuf *frame);
 
 /* Queues a frame for a port; flushed by egress_flush at the end of the turn. */
 void egress_frame(struct worker *worker, uint8_t port, uint16_t chain, struct rte_mbuf *frame);
