@@ -103,27 +103,29 @@ def probe_links(ways, node):
 def probes_at(ways, node, hostvars):
     """Return the ids of the probes that are to pass a node."""
     passing = [way for way in ways if node in [visit["node"] for visit in way["visits"]]]
-    return [_probe(way, hostvars) for way in passing]
+    return [probe for way in passing for probe in _probes(way, hostvars)]
 
 
-def _probe(way, hostvars):
+def _probes(way, hostvars):
     return hostvars[way["node"]]["onvm_chains_sent"]["ids"][str(way["number"])]
 
 
-def probe_results(ways, hostvars):
-    """Return sentences about probes: those that were lost, and those that NFs dropped."""
-    nodes = {visit["node"] for way in ways for visit in way["visits"] if visit["node"] in hostvars}
-    seen = {node: hostvars[node].get("onvm_chains_seen", {}) for node in nodes}
-    passages = {node: plain(known.get("passages", [])) for node, known in seen.items()}
-    results = {"lost": [], "dropped": []}
+def probe_results(ways, nodes, hostvars):
+    """Return sentences about ways whose probes were all lost, and about those that NFs dropped."""
+    passages = {node: _seen(node, hostvars) for node in nodes}
+    lost, dropped = failures(nodes, hostvars, "onvm_chains_seen"), []
     for told in ways:
         way = Way(told["version"], tuple(Visit(**visit) for visit in told["visits"]))
-        name = f"the probe of chain {way.chain} from {way.node}"
-        why = loss(way, _probe(told, hostvars), passages)
-        said = decisions(way, _probe(told, hostvars), passages)
-        results["lost"] += [f"{name} {why}"] if why else []
-        results["dropped"] += [f"{name} {sentence}" for sentence in said]
-    return results
+        name, probes = f"the probe of chain {way.chain} from {way.node}", _probes(told, hostvars)
+        why = [loss(way, probe, passages) for probe in probes]
+        said = [one for probe in probes for one in decisions(way, probe, passages)]
+        lost += [f"{name} {why[-1]}"] if all(why) else []
+        dropped += [f"{name} {sentence}" for sentence in dict.fromkeys(said)]
+    return {"lost": lost, "dropped": dropped}
+
+
+def _seen(node, hostvars):
+    return plain(hostvars[node].get("onvm_chains_seen", {}).get("passages", []))
 
 
 def failures(nodes, hostvars, variable):
