@@ -14,7 +14,7 @@ Whatever is refused is refused by SpecError, with all problems in it.
 """
 
 from onvm_runtime.chains.catalogue import NF, Catalogue
-from onvm_runtime.chains.compile import OutOfIds, compile_plan
+from onvm_runtime.chains.compile import Entrance, OutOfIds, compile_plan, entrances
 from onvm_runtime.chains.diff import Change, diff
 from onvm_runtime.chains.fusion import Group, groups, scaled_with
 from onvm_runtime.chains.instances import instances, replica
@@ -47,6 +47,7 @@ __all__ = [
     "Chain",
     "Change",
     "Egress",
+    "Entrance",
     "Exit",
     "Group",
     "Instance",
@@ -67,6 +68,7 @@ __all__ = [
     "compile_plan",
     "diff",
     "dump",
+    "entrances",
     "groups",
     "instances",
     "load",

@@ -62,12 +62,16 @@ class _SpreadIdentity:
 
 @dataclass(frozen=True)
 class _Direction:
-    """A version of a chain in one direction, and the matches that lead packets into it."""
+    """A version of a chain in one direction, and the matches that lead packets into it.
+
+    While it is closed they do not.
+    """
 
     identity: _Identity
     match: tuple[Match, ...]
     priority: int = 0
     way_back: bool = False
+    closed: bool = False
 
 
 class OutOfIds(Exception):
@@ -88,9 +92,11 @@ def compile_plan(spec: LabSpec, previous: Plan | None, draining: Collection[int]
     spreads = tuple(_spread(ids, chain, numbers) for chain in spec.chains if chain.lanes)
     numbers |= {spread.name: spread.id for spread in spreads}
     led = [
-        *zip(directions, (chain.id for chain in planned), strict=True),
-        *((_entry(spec, spread.name), spread.id) for spread in spreads),
+        (direction, chain.id)
+        for direction, chain in zip(directions, planned, strict=True)
+        if not direction.closed
     ]
+    led += [(_entry(spec, spread.name), spread.id) for spread in spreads]
     return Plan(
         chains=chains,
         rules=_rules(led),
@@ -100,6 +106,53 @@ def compile_plan(spec: LabSpec, previous: Plan | None, draining: Collection[int]
         spreads=spreads,
         arrivals=tuple(_arrivals(led)),
     )
+
+
+@dataclass(frozen=True)
+class Entrance:
+    """A version of a chain in one direction, as the plan numbers it.
+
+    match   what it takes: packets like these come by it.  Of a lane, that of what spreads over it
+    linked  whether packets come from another node with their ids, so that probes do as well
+    """
+
+    id: int
+    name: str
+    path: tuple[str, ...]
+    egress: Egress
+    returns: str | None
+    match: tuple[Match, ...]
+    linked: bool
+
+
+def entrances(spec: LabSpec, plan: Plan) -> list[Entrance]:
+    """All ways into chains.  `plan` is that of the spec; what it does not have is left out."""
+    ids = _known(plan)
+    return [
+        _entrance(spec, ids[one.identity], one)
+        for chain in spec.chains
+        for one in _directions(chain)
+        if one.identity in ids
+    ]
+
+
+def _entrance(spec: LabSpec, number: int, one: _Direction) -> Entrance:
+    identity = one.identity
+    match = one.match or _of_spread(spec, identity.name)
+    links = [spec.links[way.link] for way in match if way.link is not None]
+    return Entrance(
+        number,
+        identity.name,
+        identity.path,
+        identity.egress,
+        identity.returns,
+        match,
+        linked=any(link.encapsulation != "vlan" for link in links),
+    )
+
+
+def _of_spread(spec: LabSpec, lane: str) -> tuple[Match, ...]:
+    return next((chain.match for chain in spec.chains if lane in chain.lanes), ())
 
 
 class _Ids:
@@ -146,16 +199,15 @@ def _known(plan: Plan) -> dict[_Identity | _SpreadIdentity, int]:
 
 def _directions(chain: Chain) -> Iterator[_Direction]:
     """Forth, other versions of it, and back where that is not written as a chain of its own."""
-    if chain.lanes:
-        return
-    back = _back(chain)
-    forth = _Identity(chain.name, chain.path, chain.egress, back, chain.returns)
-    yield _Direction(forth, chain.match, chain.priority, chain.way_back)
+    back = None if chain.lanes else _back(chain)
+    if not chain.lanes:
+        forth = _Identity(chain.name, chain.path, chain.egress, back, chain.returns)
+        yield _Direction(forth, chain.match, chain.priority, chain.way_back, chain.closed)
     for version in chain.also:
         other = _Identity(chain.name, version.path, version.egress, returns=version.returns)
-        yield _Direction(other, version.match)
+        yield _Direction(other, version.match, closed=version.closed)
     if back is not None:
-        yield _Direction(back, _turned(chain), chain.priority, way_back=True)
+        yield _Direction(back, _turned(chain), chain.priority, way_back=True, closed=chain.closed)
 
 
 def _entry(spec: LabSpec, name: str) -> _Direction:

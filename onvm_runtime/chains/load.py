@@ -35,9 +35,9 @@ _AUTOSCALE_KEYS = (
 )  # fmt: skip
 _CHAIN_KEYS = (
     "name", "match", "priority", "path", "egress", "bidirectional", "lanes", "backup", "returns",
-    "way_back", "also",
+    "way_back", "closed", "also",
 )  # fmt: skip
-_VERSION_KEYS = ("match", "path", "egress", "returns")
+_VERSION_KEYS = ("match", "path", "egress", "returns", "closed")
 _EXIT_KEYS = ("link", "path_id", "index")
 _LINK_KEYS = (
     "port", "peer", "encapsulation", "mtu", "address", "gateway", "peer_address", "vni",
@@ -209,6 +209,7 @@ def _chain(node: Node, problems: Problems) -> Chain:
         backup=fields.each("backup", values.text, ""),
         returns=fields.take("returns", values.text, None),
         way_back=fields.take("way_back", values.boolean, False),
+        closed=fields.take("closed", values.boolean, False),
         also=tuple(_version(item, problems) for item in fields.items("also")),
     )
 
@@ -220,6 +221,7 @@ def _version(node: Node, problems: Problems) -> Version:
         egress=_egress(fields.node("egress"), problems),
         path=fields.each("path", values.text, ""),
         returns=fields.take("returns", values.text, None),
+        closed=fields.take("closed", values.boolean, False),
     )
 
 

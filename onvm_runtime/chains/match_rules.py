@@ -45,7 +45,7 @@ def _whole(spec: LabSpec, problems: Problems) -> list[_Placed]:
         _Placed(chain, match, key)
         for index, chain in enumerate(spec.chains)
         for match, key in zip(chain.match, match_keys(spec, f"chains[{index}]", chain), strict=True)
-        if chain.name and not problems.within(key)
+        if chain.name and not chain.closed and not problems.within(key)
     ]
 
 

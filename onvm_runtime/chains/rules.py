@@ -81,7 +81,7 @@ def _spreads_that_pass(spec: LabSpec) -> Found:
     for index, chain in enumerate(spec.chains):
         carries = [
             word
-            for word in ("path", "egress", "bidirectional", "returns", "also")
+            for word in ("path", "egress", "bidirectional", "returns", "closed")
             if getattr(chain, word)
         ]
         if chain.lanes and carries:
@@ -254,7 +254,7 @@ def _never_taken(spec: LabSpec) -> Found:
         led_to |= {*chain.lanes, *chain.backup, chain.returns}
         led_to |= {version.returns for version in chain.also}
     for index, chain in enumerate(spec.chains):
-        if not chain.match and chain.name and chain.name not in led_to:
+        if not (chain.match or chain.closed) and chain.name and chain.name not in led_to:
             yield (
                 f"chains[{index}]",
                 f"no packet would take chain {chain.name!r}: "

@@ -229,12 +229,16 @@ class LinkEnd:
 
 @dataclass(frozen=True)
 class Version:
-    """Another version of a chain, for what comes by links, while a lab changes over."""
+    """Another version of a chain, for what comes by links, while a lab changes over.
+
+    One that is `closed` takes nothing yet, whatever it matches; probes may enter it.
+    """
 
     match: tuple[Match, ...]
     egress: Egress
     path: tuple[str, ...] = ()
     returns: str | None = None
+    closed: bool = False
 
     def to_json(self) -> dict[str, Json]:
         """The keys of a chains file."""
@@ -243,7 +247,11 @@ class Version:
             "path": list(self.path),
             "egress": egress_json(self.egress),
         }
-        return version if self.returns is None else {**version, "returns": self.returns}
+        if self.returns is not None:
+            version["returns"] = self.returns
+        if self.closed:
+            version["closed"] = True
+        return version
 
 
 @dataclass(frozen=True)
@@ -252,7 +260,8 @@ class Chain:
 
     A chain with `lanes` has neither: it spreads its flows over those chains, and over those
     in `backup` while no lane is up.  `returns` names the chain of return traffic where
-    that is written out, `way_back` says that this chain is one.
+    that is written out, `way_back` says that this chain is one.  A chain that is `closed`
+    takes nothing yet, as a Version.
     """
 
     name: str
@@ -265,6 +274,7 @@ class Chain:
     backup: tuple[str, ...] = ()
     returns: str | None = None
     way_back: bool = False
+    closed: bool = False
     also: tuple[Version, ...] = ()
 
     def to_json(self) -> dict[str, Json]:
@@ -282,6 +292,8 @@ class Chain:
             chain["returns"] = self.returns
         if self.way_back:
             chain["way_back"] = True
+        if self.closed:
+            chain["closed"] = True
         if self.also:
             chain["also"] = [version.to_json() for version in self.also]
         return chain

@@ -14,12 +14,14 @@ from rich.console import RenderableType
 from rich.text import Text
 
 from onvm_runtime.chains import SpecError, check
+from onvm_runtime.cli import probe
 from onvm_runtime.cli.failure import CommandError, ExitCode
 from onvm_runtime.cli.offline import NODE_FILE, NodeFile, read_catalogue, read_node, refusal
 from onvm_runtime.cli.session import AsJson, begin
 from onvm_runtime.cli.table import table
 
 app = typer.Typer(no_args_is_help=True)
+app.command()(probe.probe)
 
 ChainsFile = Annotated[str, typer.Argument(metavar="FILE", help="A chains file; - reads stdin.")]
 

@@ -43,7 +43,7 @@ def trace(
     """
     session = begin(ctx, as_json)
     packets = _Following(session, chain, match).packets(count, seconds)
-    session.show(packets, _draw)
+    session.show(packets, draw)
     if len(packets) < count:
         raise typer.Exit(ExitCode.FAILED)
 
@@ -130,7 +130,8 @@ def _path(packet: int, parts: Sequence[Part], nodes: int) -> dict[str, Any]:
     }
 
 
-def _draw(packets: Sequence[Mapping[str, Any]]) -> RenderableType:
+def draw(packets: Sequence[Mapping[str, Any]]) -> RenderableType:
+    """Each packet and its way from node to node."""
     if not packets:
         return Text("no such packet came by")
     return Group(*(part for packet in packets for part in _packet(packet)))

@@ -8,6 +8,7 @@ describes the document.
 from onvm_runtime.lab.compile import compile_lab
 from onvm_runtime.lab.document import load
 from onvm_runtime.lab.phases import Phases, phases
+from onvm_runtime.lab.probes import Visit, Way, decisions, loss, new_ways
 from onvm_runtime.lab.spec import End, Endpoint, Hop, Lab, LabChain, LabService, Link
 
 __all__ = [
@@ -19,7 +20,12 @@ __all__ = [
     "LabService",
     "Link",
     "Phases",
+    "Visit",
+    "Way",
     "compile_lab",
+    "decisions",
     "load",
+    "loss",
+    "new_ways",
     "phases",
 ]

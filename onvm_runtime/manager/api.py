@@ -13,9 +13,9 @@ from fastapi.responses import JSONResponse
 from prometheus_client import CONTENT_TYPE_LATEST
 from starlette.exceptions import HTTPException
 
-from onvm_runtime.chains import SpecError
+from onvm_runtime.chains import Entrance, Match, SpecError, entrances
 from onvm_runtime.control import ABI, DataplaneError
-from onvm_runtime.manager import edits, models, tracing, views
+from onvm_runtime.manager import edits, models, probe_frame, probing, tracing, views
 from onvm_runtime.manager.failure import Conflict, ManagerError, NotFound, Unavailable
 from onvm_runtime.manager.node import Node
 from onvm_runtime.manager.version import VERSION
@@ -53,6 +53,7 @@ def make(node: Node, shut_down: Callable[[], None]) -> FastAPI:
     _add_nfs(api, node)
     _add_statistics(api, node)
     _add_traces(api, node)
+    _add_probes(api, node)
     _add_shutdown(api, node, shut_down)
     return api
 
@@ -313,7 +314,28 @@ def _add_traces(api: FastAPI, node: Node) -> None:
     @api.get("/v1/traces")
     async def traces() -> models.Traces:
         """What became of the packets that were sampled last."""
-        return await node.traces()
+        return await node.traces("trace")
+
+
+def _add_probes(api: FastAPI, node: Node) -> None:
+    @api.post("/v1/probes")
+    async def probe(wanted: models.ProbeRequest) -> models.SentProbes:
+        """Sends probes into a chain, which pass its NFs and links but do not leave the lab."""
+        desired = node.rollouts.desired
+        ways = probing.wanted(entrances(desired.spec, desired.plan), wanted)
+        return models.SentProbes(probes=[await _probe(node, way, wanted.length) for way in ways])
+
+    @api.get("/v1/probes")
+    async def probes() -> models.Traces:
+        """What became of the probes that came last."""
+        return await node.traces("probes")
+
+
+async def _probe(node: Node, way: Entrance, length: int) -> models.SentProbe:
+    port = probing.port(way, node.rollouts.desired.spec, node.ports.open())
+    frame = probe_frame.make(next(iter(way.match), Match()), length)
+    sent = await _tell(node, "chain.probe", chain=way.id, port=port, frame=frame.hex())
+    return models.SentProbe(id=sent["id"], chain=way.name)
 
 
 async def _telemetry(node: Node) -> tuple[Snapshot | None, Latency | None]:

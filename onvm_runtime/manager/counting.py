@@ -51,15 +51,15 @@ class Counting:
         return latency.take(clock, status, node, self._nf_latencies, paths)
 
     async def take_traces(
-        self, control: Control
+        self, control: Control, kind: trace.Kind
     ) -> tuple[list[trace.Passage], Mapping[str, Any], int]:
-        """The traced packets, the status that names what they name, and cycles in a second.
+        """Traced packets or probes, the status that names what they name, and cycles in a second.
 
         Raises DataplaneError.
         """
         status, clock = await control.request("status"), await control.request("latency")
         node = await self._map_latencies(control, status)
-        return trace.take(node, self._nf_latencies), status, clock["hz"]
+        return trace.take(node, self._nf_latencies, kind), status, clock["hz"]
 
     async def _map_latencies(self, control: Control, status: Mapping[str, Any]) -> Region:
         if self._node_latency is None:

@@ -385,6 +385,39 @@ class TraceRequest(Model):
     count: Annotated[int, Field(ge=1, le=1000)] = 1
 
 
+class ProbedVersion(Model):
+    """A version of a chain, as the keys of a chains file tell it from others."""
+
+    path: list[str]
+    egress: str | dict[str, Any]
+    returns: str | None = None
+
+
+class ProbeRequest(Model):
+    """The chain that probes shall enter, and the bytes of their frames.
+
+    version  that one alone; null: all by which packets come without their ids, from ports and from
+             links of VLANs
+    """
+
+    chain: str
+    version: ProbedVersion | None = None
+    length: Annotated[int, Field(ge=60, le=2048)] = 128
+
+
+class SentProbe(Model):
+    """A probe on its way, and the chain that it entered."""
+
+    id: int
+    chain: str
+
+
+class SentProbes(Model):
+    """The probes that were sent; `GET /v1/probes` says what became of them."""
+
+    probes: list[SentProbe]
+
+
 class TracedHop(Model):
     """What one NF did with a packet.  `at`: seconds since it entered the node."""
 

@@ -27,6 +27,7 @@ from onvm_runtime.manager.state import StateFile
 from onvm_runtime.manager.weighing import Weighing
 from onvm_runtime.telemetry.latency import Latency
 from onvm_runtime.telemetry.snapshot import Snapshot
+from onvm_runtime.telemetry.trace import Kind
 
 log = logging.getLogger(__name__)
 
@@ -112,10 +113,10 @@ class Node:
         except DataplaneError as error:
             raise Unavailable(str(error)) from error
 
-    async def traces(self) -> models.Traces:
-        """The packets that were sampled last; raises Unavailable."""
+    async def traces(self, kind: Kind) -> models.Traces:
+        """The packets that were sampled, or the probes, that came last; raises Unavailable."""
         try:
-            taken, status, hz = await self._counting.take_traces(self.control())
+            taken, status, hz = await self._counting.take_traces(self.control(), kind)
         except DataplaneError as error:
             raise Unavailable(str(error)) from error
         names = tracing.Names(status, self.rollouts.desired.plan, hz)

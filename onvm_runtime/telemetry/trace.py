@@ -9,7 +9,7 @@ from __future__ import annotations
 import struct
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Literal
 
 from onvm_runtime._control import ffi, lib
 from onvm_runtime.control import Region
@@ -21,6 +21,8 @@ _NUMBERS = (
     "port", "span",
 )  # fmt: skip
 _INDEX = 0xFFFFFF  # of a buffer; above it is its generation
+
+Kind = Literal["trace", "probes"]
 
 assert _RECORD.size == ffi.sizeof("struct onvm_trace_record")
 
@@ -50,7 +52,7 @@ class Record:
 class Passage:
     """A packet's way through one node: what its worker saw first, every NF, and its end.
 
-    ended  None: it is still on the way, or was lost with an NF
+    ended  the last word on its end; None: it is still on the way, or was lost with an NF
     """
 
     entered: Record
@@ -58,20 +60,21 @@ class Passage:
     ended: Record | None = None
 
 
-def take(node: Region, own: Mapping[str, Region]) -> list[Passage]:
+def take(node: Region, own: Mapping[str, Region], kind: Kind = "trace") -> list[Passage]:
     """The passages that the rings of a node still hold, oldest first.
 
     node  the latencies of the node
     own   those of NFs by name
+    kind  of sampled packets, or of probes
     """
-    return _put_together(_all_records(node, own))
+    return _put_together(_all_records(node, own, kind))
 
 
-def _all_records(node: Region, own: Mapping[str, Region]) -> Iterator[Record]:
+def _all_records(node: Region, own: Mapping[str, Region], kind: Kind) -> Iterator[Record]:
     for worker in workers(node):
-        yield from _read(worker.trace, None)
+        yield from _read(getattr(worker, kind), None)
     for name, region in own.items():
-        yield from _read(region.counters.trace, name)
+        yield from _read(getattr(region.counters, kind), name)
 
 
 def _read(ring: Any, nf: str | None) -> Iterator[Record]:
@@ -103,9 +106,8 @@ def _put_together(records: Iterable[Record]) -> list[Passage]:
 
 
 def _add(passage: Passage, record: Record) -> None:
-    if passage.ended is not None:
-        return
     if record.kind == lib.ONVM_TRACE_HANDLED:
-        passage.handled.append(record)
+        if passage.ended is None:
+            passage.handled.append(record)
     elif record.nf is None:
         passage.ended = record

@@ -268,6 +268,11 @@ class StandIn:
             )
         return {}, None
 
+    def _op_chain_probe(self, request: dict[str, Any]) -> Any:
+        if request["chain"] not in {chain["id"] for chain in self.plan["chains"]}:
+            raise Refused(f"chain.probe: there is no chain {request['chain']}")
+        return {"id": 0x80000000 | request["chain"]}, None
+
     def _op_stop(self, _: dict[str, Any]) -> Any:
         asyncio.get_running_loop().call_soon(self.stop)
         return {}, None

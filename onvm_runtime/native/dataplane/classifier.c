@@ -477,6 +477,20 @@ classifier_join(struct classifier *classifier, uint8_t port, const struct rte_mb
     return true;
 }
 
+bool
+classifier_foresee(const struct classifier *classifier, uint8_t port,
+                   const struct rte_mbuf *frame, struct classification *result)
+{
+    struct frame_fields fields;
+
+    if (!frame_parse(rte_pktmbuf_mtod(frame, const uint8_t *), rte_pktmbuf_data_len(frame),
+                     rte_pktmbuf_pkt_len(frame), port, &fields))
+        return false;
+    result->flow = flow_table_hash(classifier->flows, &fields.flow).flow;
+    result->era = classifier->era;
+    return true;
+}
+
 void
 classifier_expire(struct classifier *classifier, uint32_t now)
 {

@@ -47,7 +47,10 @@ struct ruleset;
 /* Where one frame goes. */
 struct classification {
     uint16_t chain; /* 0: dropped, for this reason */
-    uint8_t reason; /* an onvm_drop_reason */
+    union {
+        uint8_t reason; /* an onvm_drop_reason */
+        uint8_t ttl;    /* what is left of it (nsh.h); 0: the packet came by no link */
+    };
     uint8_t era;    /* in which its flow began */
     uint32_t flow;  /* symmetric hash */
 };
@@ -120,6 +123,13 @@ void classifier_hear(struct classifier *classifier, const struct classifier_news
  */
 bool classifier_join(struct classifier *classifier, uint8_t port, const struct rte_mbuf *frame,
                      bool has_flow, uint32_t now, struct classification *result);
+
+/*
+ * Gives a frame the hash and the era that its flow would have if it were new, and remembers
+ * nothing.  False: malformed.
+ */
+bool classifier_foresee(const struct classifier *classifier, uint8_t port,
+                        const struct rte_mbuf *frame, struct classification *result);
 
 /* Ages a slice of the table; called about once a millisecond when there is time. */
 void classifier_expire(struct classifier *classifier, uint32_t now);

@@ -3,6 +3,7 @@
 #include <rte_branch_prediction.h>
 #include <rte_prefetch.h>
 
+#include "chain_probe.h"
 #include "worker.h"
 
 #define L2_HEADER 18u /* Ethernet and one VLAN tag, beside the MTU */
@@ -33,19 +34,27 @@ batch_add(struct port_queue *queue, struct batch *batch, struct rte_mbuf *frame)
     }
 }
 
+enum onvm_drop_reason
+egress_obstacle(const struct worker *worker, uint8_t id, const struct rte_mbuf *frame)
+{
+    const struct port_queue *queue = worker->queue[id];
+
+    if (queue == NULL)
+        return ONVM_DROP_port_unknown;
+    return frame->pkt_len > queue->port->mtu + L2_HEADER ? ONVM_DROP_oversize
+                                                         : ONVM_DROP_REASON_COUNT;
+}
+
 void
 egress_frame(struct worker *worker, uint8_t id, uint16_t chain, struct rte_mbuf *frame)
 {
     struct port_queue *queue = worker->queue[id];
     struct batch *batch = &worker->batch[id];
     struct onvm_flow_count *out = &worker->counters->chain[chain].out;
+    enum onvm_drop_reason obstacle = egress_obstacle(worker, id, frame);
 
-    if (queue == NULL) {
-        worker_drop(worker, chain, frame, ONVM_DROP_port_unknown);
-        return;
-    }
-    if (frame->pkt_len > queue->port->mtu + L2_HEADER) {
-        worker_drop(worker, chain, frame, ONVM_DROP_oversize);
+    if (unlikely(obstacle != ONVM_DROP_REASON_COUNT)) {
+        worker_drop(worker, chain, frame, obstacle);
         return;
     }
     ONVM_COUNT(out->packets, 1);
@@ -82,20 +91,37 @@ learn_return(struct worker *worker, const struct path *path, const struct rte_mb
         news_tell(&worker->news, &item);
 }
 
+/* The tag of a frame that leaves by a link. */
+static struct nsh
+make_tag(const struct worker *worker, uint16_t chain, const struct rte_mbuf *frame,
+         struct leaving leaving)
+{
+    const struct exit *exit = &worker->exit[chain];
+
+    return (struct nsh){
+        .path_id = exit->path_id,
+        .index = exit->index,
+        .ttl = leaving.ttl != 0 ? leaving.ttl : exit->ttl,
+        .flow = leaving.flow,
+        .trace = unlikely(leaving.flags & ONVM_FLAG_SAMPLED)
+                     ? trace_id(&worker->latency.trace, frame)
+                     : 0,
+    };
+}
+
 void
-egress_leave(struct worker *worker, uint16_t chain, struct rte_mbuf *frame, uint32_t flow,
-             uint8_t flags)
+egress_leave(struct worker *worker, uint16_t chain, struct rte_mbuf *frame,
+             struct leaving leaving)
 {
     const struct path *path = &worker->path[chain];
 
     if (path->exits) {
-        span_leave(worker, chain, frame, flow,
-                   unlikely(flags & ONVM_FLAG_SAMPLED) ? trace_id(&worker->latency.trace, frame)
-                                                       : 0);
+        struct nsh tag = make_tag(worker, chain, frame, leaving);
+        span_leave(worker, chain, frame, &tag);
         return;
     }
     if (path->return_lineage != 0)
-        learn_return(worker, path, frame, flow, (uint8_t)onvm_era(flags));
+        learn_return(worker, path, frame, leaving.flow, (uint8_t)onvm_era(leaving.flags));
     egress_frame(worker, path->egress, chain, frame);
 }
 
@@ -104,6 +130,12 @@ count_fault(struct worker *worker, uint16_t nf)
 {
     ONVM_COUNT(worker->counters->nf[nf].faults, 1);
 }
+
+/* What the ledger knew of a buffer that is ours again. */
+struct stay {
+    uint16_t chain;
+    uint8_t ttl;
+};
 
 static void
 refuse_verdict(struct worker *worker, uint16_t nf, uint16_t chain, struct rte_mbuf *frame,
@@ -115,10 +147,11 @@ refuse_verdict(struct worker *worker, uint16_t nf, uint16_t chain, struct rte_mb
 
 /* Carries out the verdict on a packet that is ours again, of `length` bytes in all. */
 static void
-obey(struct worker *worker, uint16_t nf, uint16_t chain, struct rte_mbuf *frame,
+obey(struct worker *worker, uint16_t nf, struct stay stay, struct rte_mbuf *frame,
      const struct onvm_descriptor *descriptor, uint32_t length)
 {
     unsigned verdict = descriptor->flags & ONVM_FLAG_VERDICT;
+    uint16_t chain = stay.chain;
 
     if (verdict == ONVM_VERDICT_DROP) {
         if (descriptor->hop < ONVM_DROP_REASON_COUNT)
@@ -129,7 +162,8 @@ obey(struct worker *worker, uint16_t nf, uint16_t chain, struct rte_mbuf *frame,
         refuse_verdict(worker, nf, chain, frame, ONVM_DROP_bad_bounds);
     } else if (verdict == ONVM_VERDICT_NEXT) {
         describe_frame(frame, descriptor->offset, descriptor->length, length);
-        egress_leave(worker, chain, frame, descriptor->flow, descriptor->flags);
+        egress_leave(worker, chain, frame,
+                     (struct leaving){descriptor->flow, descriptor->flags, stay.ttl});
     } else if (verdict == ONVM_VERDICT_OUT && descriptor->hop < ONVM_MAX_PORTS) {
         describe_frame(frame, descriptor->offset, descriptor->length, length);
         egress_frame(worker, descriptor->hop, chain, frame);
@@ -138,10 +172,10 @@ obey(struct worker *worker, uint16_t nf, uint16_t chain, struct rte_mbuf *frame,
     }
 }
 
-/* The mbuf of a buffer that is ours again, and its chain; NULL: counted as a fault. */
+/* The mbuf of a buffer that is ours again; NULL: counted as a fault. */
 static inline struct rte_mbuf *
 take_back(struct worker *worker, uint16_t nf, const struct onvm_descriptor *descriptor,
-          uint16_t *chain)
+          struct stay *stay)
 {
     enum onvm_drop_reason reason;
     const struct ledger_entry *entry = ledger_take_back(&worker->ledger, descriptor->buffer,
@@ -152,7 +186,7 @@ take_back(struct worker *worker, uint16_t nf, const struct onvm_descriptor *desc
         ONVM_COUNT(worker->counters->dropped[reason], 1);
         return NULL;
     }
-    *chain = entry->chain;
+    *stay = (struct stay){entry->chain, entry->ttl};
     worker->path[entry->chain].in_flight--;
     return worker->region->mbuf[onvm_buffer_index(descriptor->buffer)];
 }
@@ -160,11 +194,56 @@ take_back(struct worker *worker, uint16_t nf, const struct onvm_descriptor *desc
 static void
 receive_descriptor(struct worker *worker, uint16_t nf, const struct onvm_descriptor *descriptor)
 {
-    uint16_t chain;
-    struct rte_mbuf *frame = take_back(worker, nf, descriptor, &chain);
+    struct stay stay;
+    struct rte_mbuf *frame = take_back(worker, nf, descriptor, &stay);
 
     if (frame != NULL)
-        obey(worker, nf, chain, frame, descriptor, descriptor->length);
+        obey(worker, nf, stay, frame, descriptor, descriptor->length);
+}
+
+/*
+ * The port by which a descriptor's packet leaves the lab, or what can carry a probe;
+ * ONVM_MAX_PORTS: it does not.
+ */
+static uint8_t
+last_port(const struct worker *worker, uint16_t chain, const struct onvm_descriptor *descriptor)
+{
+    unsigned verdict = descriptor->flags & ONVM_FLAG_VERDICT;
+
+    if (!within_buffer(worker, descriptor))
+        return ONVM_MAX_PORTS;
+    if (verdict == ONVM_VERDICT_OUT)
+        return RTE_MIN(descriptor->hop, ONVM_MAX_PORTS);
+    return verdict != ONVM_VERDICT_NEXT || chain_probe_goes_on(worker, chain)
+               ? ONVM_MAX_PORTS
+               : worker->path[chain].egress;
+}
+
+/* A probe goes to the end of its way and no further. */
+static void
+obey_probe(struct worker *worker, uint16_t nf, struct stay stay, struct rte_mbuf *frame,
+           const struct onvm_descriptor *descriptor)
+{
+    uint8_t port = last_port(worker, stay.chain, descriptor);
+
+    trace_end(&worker->latency.trace, descriptor->buffer, stay.chain,
+              descriptor->flags & ONVM_FLAG_VERDICT, descriptor->hop);
+    if (port == ONVM_MAX_PORTS) {
+        obey(worker, nf, stay, frame, descriptor, descriptor->length);
+        return;
+    }
+    describe_frame(frame, descriptor->offset, descriptor->length, descriptor->length);
+    chain_probe_end(worker, stay.chain, port, frame);
+}
+
+static void
+receive_probe(struct worker *worker, uint16_t nf, const struct onvm_descriptor *descriptor)
+{
+    struct stay stay;
+    struct rte_mbuf *frame = take_back(worker, nf, descriptor, &stay);
+
+    if (frame != NULL)
+        obey_probe(worker, nf, stay, frame, descriptor);
 }
 
 /* The buffers of a run that are ours again, as far as they are. */
@@ -172,7 +251,7 @@ struct returned_run {
     struct rte_mbuf *first, *last; /* chained, without those that are empty */
     uint32_t taken;
     uint32_t length;
-    uint16_t chain;
+    struct stay stay; /* of its first */
     bool one_chain;
     bool in_bounds;
 };
@@ -193,14 +272,14 @@ static void
 return_segment(struct worker *worker, uint16_t nf, const struct onvm_descriptor *descriptor,
                struct returned_run *run)
 {
-    uint16_t chain;
-    struct rte_mbuf *segment = take_back(worker, nf, descriptor, &chain);
+    struct stay stay;
+    struct rte_mbuf *segment = take_back(worker, nf, descriptor, &stay);
 
     if (segment == NULL)
         return;
     if (run->taken++ == 0)
-        run->chain = chain;
-    run->one_chain &= chain == run->chain;
+        run->stay = stay;
+    run->one_chain &= stay.chain == run->stay.chain;
     run->in_bounds &= onvm_segment_within(descriptor, worker->region->layout.stride);
     run->length += descriptor->length;
     describe_frame(segment, descriptor->offset, descriptor->length, descriptor->length);
@@ -222,11 +301,11 @@ receive_run(struct worker *worker, uint16_t nf, const struct onvm_descriptor *de
     if (run.taken == 0)
         return;
     if (!whole || run.taken < count || !run.one_chain || !onvm_run_agrees(descriptors, count))
-        refuse_verdict(worker, nf, run.chain, run.first, ONVM_DROP_bad_run);
+        refuse_verdict(worker, nf, run.stay.chain, run.first, ONVM_DROP_bad_run);
     else if (!run.in_bounds)
-        refuse_verdict(worker, nf, run.chain, run.first, ONVM_DROP_bad_bounds);
+        refuse_verdict(worker, nf, run.stay.chain, run.first, ONVM_DROP_bad_bounds);
     else
-        obey(worker, nf, run.chain, run.first, &descriptors[0], run.length);
+        obey(worker, nf, run.stay, run.first, &descriptors[0], run.length);
 }
 
 /* Receives a burst with packets of several segments; returns the descriptors taken. */
@@ -235,15 +314,17 @@ receive_runs(struct worker *worker, struct inlet *inlet, uint32_t count)
 {
     struct onvm_descriptor run[ONVM_MAX_SEGMENTS];
     uint32_t done = 0, next;
-    bool whole;
+    bool whole, probe;
 
     while (done < count) {
         next = onvm_consumer_peek_run(&inlet->consumer, done, run, &whole);
         if (next == 0 || done + next > count)
             break;
-        if (run[0].flags & ONVM_FLAG_SAMPLED)
-            latency_record(&worker->latency, worker->region, &worker->ledger, run, 1);
-        if (whole && next == 1)
+        probe = run[0].flags & ONVM_FLAG_SAMPLED &&
+                latency_record(&worker->latency, worker->region, &worker->ledger, run, 1) != 0;
+        if (whole && next == 1 && probe)
+            receive_probe(worker, inlet->nf, &run[0]);
+        else if (whole && next == 1)
             receive_descriptor(worker, inlet->nf, &run[0]);
         else
             receive_run(worker, inlet->nf, run, next, whole);
@@ -336,20 +417,32 @@ leave_at_once(struct worker *worker, const struct ledger *ledger, struct way_out
     return true;
 }
 
-static uint32_t
-receive_all(struct worker *worker, uint16_t nf, const struct onvm_descriptor *descriptors,
-            uint32_t count, uint8_t flags)
+/* `probes`: bit i, descriptor i is one's; where it is a constant 0, nobody asks. */
+static __rte_always_inline uint32_t
+receive_each(struct worker *worker, uint16_t nf, const struct onvm_descriptor *descriptors,
+             uint32_t count, uint32_t probes)
 {
     const struct ledger ledger = worker->ledger; /* where it lies; not its count */
     struct way_out way = {0};
 
-    if (flags & ONVM_FLAG_SAMPLED)
-        latency_record(&worker->latency, worker->region, &worker->ledger, descriptors, count);
     for (uint32_t i = 0; i < count; i++)
-        if (!leave_at_once(worker, &ledger, &way, onvm_descriptor_read(&descriptors[i])))
+        if (probes >> i & 1)
+            receive_probe(worker, nf, &descriptors[i]);
+        else if (!leave_at_once(worker, &ledger, &way, onvm_descriptor_read(&descriptors[i])))
             receive_descriptor(worker, nf, &descriptors[i]);
     way_out_close(worker, &way);
     return count;
+}
+
+static uint32_t
+receive_all(struct worker *worker, uint16_t nf, const struct onvm_descriptor *descriptors,
+            uint32_t count, uint8_t flags)
+{
+    if (likely((flags & ONVM_FLAG_SAMPLED) == 0))
+        return receive_each(worker, nf, descriptors, count, 0);
+    return receive_each(worker, nf, descriptors, count,
+                        latency_record(&worker->latency, worker->region, &worker->ledger,
+                                       descriptors, count));
 }
 
 static inline void

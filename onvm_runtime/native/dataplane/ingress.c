@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* From ports into the first NF of a chain. */
 #include "../protocol/routes.h"
+#include "chain_probe.h"
 #include "reception.h"
 #include "ways.h"
 #include "worker.h"
@@ -57,7 +58,9 @@ hand_out(struct worker *worker, struct onvm_producer *producer, const struct por
 {
     uint32_t index = region_index(worker->region, frame);
     struct onvm_descriptor descriptor = {
-        .buffer = ledger_hand_out(&worker->ledger, index, result->chain, worker->now),
+        .buffer = ledger_hand_out(
+            &worker->ledger, index,
+            (struct ledger_life){result->chain, result->ttl, worker->now}),
         .offset = frame->data_off,
         .length = (uint16_t)frame->data_len,
         .flow = result->flow,
@@ -105,16 +108,30 @@ turn_away(struct worker *worker, uint16_t chain, struct rte_mbuf *frame,
     worker_drop(worker, chain, frame, reason);
 }
 
+/* Notes that a sampled packet leaves; false: it was a probe, and has ended. */
+static bool
+pass_sampled(struct worker *worker, struct rte_mbuf *frame, uint16_t chain)
+{
+    struct trace *trace = &worker->latency.trace;
+    uint32_t buffer = region_index(worker->region, frame);
+
+    trace_end(trace, buffer, chain, ONVM_VERDICT_NEXT, 0);
+    if (!trace_is_probe(trace, buffer) || chain_probe_goes_on(worker, chain))
+        return true;
+    chain_probe_end(worker, chain, worker->path[chain].egress, frame);
+    return false;
+}
+
 /* A chain without NFs ends where it begins. */
 static void
 pass(struct worker *worker, struct rte_mbuf *frame, const struct classification *result,
      uint8_t flags)
 {
-    if (unlikely(flags & ONVM_FLAG_SAMPLED))
-        trace_end(&worker->latency.trace, region_index(worker->region, frame), result->chain,
-                  ONVM_VERDICT_NEXT, 0);
-    egress_leave(worker, result->chain, frame, result->flow,
-                 (uint8_t)(onvm_era_flags(result->era) | flags));
+    if (unlikely(flags & ONVM_FLAG_SAMPLED) && !pass_sampled(worker, frame, result->chain))
+        return;
+    flags |= onvm_era_flags(result->era);
+    egress_leave(worker, result->chain, frame,
+                 (struct leaving){result->flow, flags, result->ttl});
 }
 
 static void
@@ -187,16 +204,16 @@ hand_out_together(struct worker *worker, struct onvm_producer *producer, const s
     const struct ledger ledger = worker->ledger; /* where it lies; not its count */
     const struct region region = {.base = worker->region->base,
                                   .reciprocal = worker->region->reciprocal};
-    uint16_t chain = results[0].chain;
-    uint64_t path = (uint64_t)onvm_path(chain, port->id) << 32;
-    uint32_t bytes = 0, now = worker->now;
+    struct ledger_life life = {.chain = results[0].chain, .now = worker->now};
+    uint64_t path = (uint64_t)onvm_path(life.chain, port->id) << 32;
+    uint32_t bytes = 0;
 
     for (unsigned i = 0; i < count; i++) {
         const struct rte_mbuf *frame = frames[i];
         uint8_t flags = (uint8_t)(onvm_era_flags(results[i].era) | sample_flag(sampled, i));
 
         onvm_producer_write(producer, (struct onvm_words){
-            .place = ledger_begin_life(&ledger, region_index(&region, frame), chain, now) |
+            .place = ledger_begin_life(&ledger, region_index(&region, frame), life) |
                      (uint64_t)frame->data_off << 32 | (uint64_t)frame->data_len << 48,
             .way = results[i].flow | path | (uint64_t)flags << 56,
         });
@@ -343,6 +360,23 @@ ingress_ring(struct worker *worker)
         outlet->unrung = false;
         onvm_doorbell_wake(outlet->doorbell, -1);
     }
+}
+
+void
+ingress_probe(struct worker *worker, const struct port *port, struct rte_mbuf *frame,
+              const struct classification *result)
+{
+    struct tally tally = {0};
+
+    tally_add(worker, &tally, result->chain, frame->pkt_len);
+    if (worker->path[result->chain].detour != 0)
+        turn_away(worker, result->chain, frame, ONVM_DROP_link_down, ONVM_FLAG_SAMPLED);
+    else
+        enter_chain(worker, port, frame, result, ONVM_FLAG_SAMPLED);
+    tally_close(worker, &tally);
+    publish_touched(worker);
+    ingress_ring(worker);
+    egress_flush(worker);
 }
 
 static unsigned

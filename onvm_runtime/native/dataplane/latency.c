@@ -69,28 +69,32 @@ record(struct latency *latency, const struct region *region, uint16_t chain,
     struct onvm_chain_latency *seen = &latency->histograms->chain[chain];
     struct onvm_stamps stamps = *onvm_stamps(region->base, region->layout.stride,
                                              descriptor->buffer);
+    uint8_t verdict = descriptor->flags & ONVM_FLAG_VERDICT;
 
+    trace_end(&latency->trace, descriptor->buffer, chain, verdict, descriptor->hop);
+    if (verdict == ONVM_VERDICT_DROP)
+        return;
     onvm_histogram_record(&seen->wait, stamps.posted, now);
     onvm_histogram_record(&seen->total, stamps.ingress, now);
 }
 
-void
+uint32_t
 latency_record(struct latency *latency, const struct region *region, const struct ledger *ledger,
                const struct onvm_descriptor *descriptors, uint32_t count)
 {
     uint64_t now = rte_rdtsc();
+    uint32_t probes = 0;
 
     for (uint32_t i = 0; i < count; i++) {
-        uint8_t verdict = descriptors[i].flags & ONVM_FLAG_VERDICT;
         uint16_t chain;
 
         if ((descriptors[i].flags & ONVM_FLAG_SAMPLED) == 0)
             continue;
         chain = chain_of(ledger, descriptors[i].buffer);
-        if (chain == 0)
-            continue;
-        trace_end(&latency->trace, descriptors[i].buffer, chain, verdict, descriptors[i].hop);
-        if (verdict != ONVM_VERDICT_DROP)
+        if (chain != 0 && trace_is_probe(&latency->trace, descriptors[i].buffer))
+            probes |= 1u << i;
+        else if (chain != 0)
             record(latency, region, chain, &descriptors[i], now);
     }
+    return probes;
 }

@@ -41,9 +41,12 @@ latency_sample(struct latency *latency, struct rte_mbuf *const *frames, uint32_t
     return latency->every != 0 ? latency_choose(latency, frames, count) : 0;
 }
 
-/* Records the sampled packets of a burst that came home, before the ledger takes them back. */
-void latency_record(struct latency *latency, const struct region *region,
-                    const struct ledger *ledger, const struct onvm_descriptor *descriptors,
-                    uint32_t count);
+/*
+ * Records the sampled packets of a burst that came home, before the ledger takes them back;
+ * bit i: descriptor i is a probe's, which is left to the caller.
+ */
+uint32_t latency_record(struct latency *latency, const struct region *region,
+                        const struct ledger *ledger, const struct onvm_descriptor *descriptors,
+                        uint32_t count);
 
 #endif

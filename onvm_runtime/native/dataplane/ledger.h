@@ -37,9 +37,19 @@ enum ledger_state {
 /* Eight bytes, so that the sweep can read one whole while the worker writes it. */
 struct __attribute__((aligned(8))) ledger_entry {
     uint8_t generation;
-    uint8_t out; /* a ledger_state */
+    uint8_t out : 2; /* a ledger_state */
+    uint8_t ttl : 6; /* as in a classification */
     uint16_t chain;
     uint32_t since; /* milliseconds of the worker's clock when it went out */
+};
+
+_Static_assert(sizeof(struct ledger_entry) == 8, "the sweep reads it whole");
+
+/* With what a buffer goes out. */
+struct ledger_life {
+    uint16_t chain;
+    uint8_t ttl;
+    uint32_t now;
 };
 
 struct ledger {
@@ -53,26 +63,29 @@ bool ledger_open(struct ledger *ledger, uint32_t first, uint32_t count, struct f
 void ledger_close(struct ledger *ledger);
 
 /*
- * Begins a new life of a buffer, with the chain; returns what names it in descriptors
- * from now on.  The caller counts it in ledger->out.
+ * Begins a new life of a buffer; returns what names it in descriptors from now on.  The
+ * caller counts it in ledger->out.
  */
 static inline uint32_t
-ledger_begin_life(const struct ledger *ledger, uint32_t index, uint16_t chain, uint32_t now)
+ledger_begin_life(const struct ledger *ledger, uint32_t index, struct ledger_life life)
 {
     struct ledger_entry *entry = &ledger->entry[index - ledger->first];
     uint8_t generation = (uint8_t)(entry->generation + 1);
 
-    *entry = (struct ledger_entry){
-        .generation = generation, .out = LEDGER_OUT, .chain = chain, .since = now};
+    *entry = (struct ledger_entry){.generation = generation,
+                                   .out = LEDGER_OUT,
+                                   .ttl = life.ttl & 63,
+                                   .chain = life.chain,
+                                   .since = life.now};
     return onvm_buffer(index, generation);
 }
 
-/* Hands a buffer out to the chain. */
+/* Hands a buffer out. */
 static inline uint32_t
-ledger_hand_out(struct ledger *ledger, uint32_t index, uint16_t chain, uint32_t now)
+ledger_hand_out(struct ledger *ledger, uint32_t index, struct ledger_life life)
 {
     ledger->out++;
-    return ledger_begin_life(ledger, index, chain, now);
+    return ledger_begin_life(ledger, index, life);
 }
 
 /* Whether an index is one of a later segment. */
@@ -121,7 +134,7 @@ ledger_find(const struct ledger *ledger, uint32_t buffer, enum onvm_drop_reason 
 static inline void
 ledger_end_life(struct ledger_entry *entry)
 {
-    entry->out = LEDGER_HOME;
+    entry->out = LEDGER_HOME; /* its time to live can still be read */
 }
 
 /*

@@ -38,7 +38,7 @@
 struct nsh {
     uint32_t path_id; /* 24 bits */
     uint8_t index;
-    uint8_t ttl; /* nodes that it may still reach */
+    uint8_t ttl; /* as it is sent; nsh_time_left says what is left where it comes */
     bool oam;
     uint32_t flow;
     uint32_t trace; /* 0: it is not traced */
@@ -55,6 +55,16 @@ nsh_write(uint8_t *at, const struct nsh *nsh)
     store32(at + 12, nsh->trace);
     store32(at + 16, 0);
     store32(at + 20, 0);
+}
+
+/*
+ * What a node leaves of a time to live: it takes one off before it looks anything up,
+ * from 0 to 63, and a packet of which 0 is left goes nowhere (section 2.2).
+ */
+static inline uint8_t
+nsh_time_left(uint8_t ttl)
+{
+    return (uint8_t)(ttl - 1) & NSH_TTL;
 }
 
 /* False: not a header such as nsh_write makes, or cut off. */

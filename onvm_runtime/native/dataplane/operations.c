@@ -7,6 +7,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "chain_probe.h"
 #include "control.h"
 #include "eras.h"
 #include "nf.h"
@@ -346,6 +347,15 @@ trace(const struct call *call, struct failure *failure)
 }
 
 static bool
+chain_probe(const struct call *call, struct failure *failure)
+{
+    uint32_t id;
+
+    return chain_probe_send(call->node, call->request, &id, failure) &&
+           answer(call, json_pack("{s:I}", "id", (json_int_t)id), -1);
+}
+
+static bool
 links_silence(const struct call *call, struct failure *failure)
 {
     const char *op;
@@ -411,6 +421,7 @@ static const struct {
     {"latency", latency},
     {"latency.sample", latency_sample_every},
     {"trace", trace},
+    {"chain.probe", chain_probe},
     {"links.silence", links_silence},
     {"plan", plan},
     {"flows.clear", flows_clear},

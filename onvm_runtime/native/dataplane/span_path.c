@@ -2,6 +2,7 @@
 #include "span_path.h"
 
 #include <linux/if_ether.h>
+#include <rte_branch_prediction.h>
 #include <rte_errno.h>
 #include <time.h>
 
@@ -54,13 +55,14 @@ accept(struct worker *worker, unsigned span, const struct nsh *tag, struct rte_m
 {
     struct arrival_key key = {(uint8_t)span, tag->index, tag->path_id};
     uint16_t chain = arrivals_find(worker->spans.arrivals, key);
+    uint8_t ttl = nsh_time_left(tag->ttl);
 
-    if (chain == 0 || tag->ttl == 0) {
+    if (chain == 0 || ttl == 0) {
         worker_drop(worker, chain, frame,
                     chain == 0 ? ONVM_DROP_path_unknown : ONVM_DROP_path_expired);
         return false;
     }
-    *result = (struct classification){.chain = chain, .flow = tag->flow};
+    *result = (struct classification){.chain = chain, .ttl = ttl, .flow = tag->flow};
     return true;
 }
 
@@ -123,27 +125,40 @@ span_unwrap(struct worker *worker, uint8_t port, struct rte_mbuf *frame,
     return UNWRAPPED_TAKEN;
 }
 
-void
-span_leave(struct worker *worker, uint16_t chain, struct rte_mbuf *frame, uint32_t flow,
-           uint32_t trace)
+enum onvm_drop_reason
+span_obstacle(const struct span_end *end, const struct rte_mbuf *frame)
 {
-    const struct exit *exit = &worker->exit[chain];
-    const struct span_end *end = &worker->spans.end[exit->span];
-    struct nsh tag = {.path_id = exit->path_id,
-                      .index = exit->index,
-                      .ttl = exit->ttl,
-                      .flow = flow,
-                      .trace = trace};
-    uint32_t length = rte_pktmbuf_pkt_len(frame), size = wrap_size(end->wrap.kind);
+    uint32_t size = wrap_size(end->wrap.kind);
 
-    if (!end->open) {
-        worker_drop(worker, chain, frame, ONVM_DROP_link_down);
-    } else if (length + size > end->longest) {
-        worker_drop(worker, chain, frame, ONVM_DROP_oversize);
-    } else if (rte_pktmbuf_headroom(frame) < size) {
-        worker_drop(worker, chain, frame, ONVM_DROP_no_headroom);
-    } else {
-        wrap_write(&end->wrap, &tag, length, (uint8_t *)rte_pktmbuf_prepend(frame, (uint16_t)size));
-        egress_frame(worker, end->port, chain, frame);
+    if (!end->open)
+        return ONVM_DROP_link_down;
+    if (rte_pktmbuf_pkt_len(frame) + size > end->longest)
+        return ONVM_DROP_oversize;
+    return rte_pktmbuf_headroom(frame) < size ? ONVM_DROP_no_headroom : ONVM_DROP_REASON_COUNT;
+}
+
+static void
+end_on_way_out(struct worker *worker, uint16_t chain, struct rte_mbuf *frame,
+               enum onvm_drop_reason reason, bool traced)
+{
+    if (traced)
+        trace_end(&worker->latency.trace, region_index(worker->region, frame), chain,
+                  ONVM_VERDICT_DROP, (uint16_t)reason);
+    worker_drop(worker, chain, frame, reason);
+}
+
+void
+span_leave(struct worker *worker, uint16_t chain, struct rte_mbuf *frame,
+           const struct nsh *tag)
+{
+    const struct span_end *end = &worker->spans.end[worker->exit[chain].span];
+    uint32_t length = rte_pktmbuf_pkt_len(frame), size = wrap_size(end->wrap.kind);
+    enum onvm_drop_reason obstacle = span_obstacle(end, frame);
+
+    if (unlikely(obstacle != ONVM_DROP_REASON_COUNT)) {
+        end_on_way_out(worker, chain, frame, obstacle, tag->trace != 0);
+        return;
     }
+    wrap_write(&end->wrap, tag, length, (uint8_t *)rte_pktmbuf_prepend(frame, (uint16_t)size));
+    egress_frame(worker, end->port, chain, frame);
 }

@@ -9,6 +9,7 @@
 #include <stdint.h>
 
 #include "../protocol/abi.h"
+#include "../protocol/drop_reasons.h"
 #include "arrivals.h"
 #include "classifier.h"
 #include "failure.h"
@@ -68,9 +69,12 @@ span_at(const struct span_ends *ends, unsigned port)
 enum unwrapped span_unwrap(struct worker *worker, uint8_t port, struct rte_mbuf *frame,
                            struct classification *result, struct trace_mark *mark);
 
-/* Wraps a frame that leaves `chain` and queues it, or ends it; `trace`: its id, 0: none. */
-void span_leave(struct worker *worker, uint16_t chain, struct rte_mbuf *frame, uint32_t flow,
-                uint32_t trace);
+/* Why a frame cannot leave by a link now; ONVM_DROP_REASON_COUNT: it can. */
+enum onvm_drop_reason span_obstacle(const struct span_end *end, const struct rte_mbuf *frame);
+
+/* Wraps a frame that leaves `chain` and queues it, or ends it. */
+void span_leave(struct worker *worker, uint16_t chain, struct rte_mbuf *frame,
+                const struct nsh *tag);
 
 /* Nanoseconds of a clock that all threads of this node share. */
 uint64_t span_clock(void);

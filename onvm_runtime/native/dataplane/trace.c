@@ -6,16 +6,15 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "../protocol/histogram.h"
-
 bool
-trace_open(struct trace *trace, struct onvm_trace *ring, const struct region *region,
+trace_open(struct trace *trace, struct onvm_worker_latency *latency, const struct region *region,
            uint32_t first, uint32_t count, struct failure *failure)
 {
     trace->id = calloc(count, sizeof(trace->id[0]));
     if (trace->id == NULL)
         return fail(failure, "no memory for the ids of %u packets", count);
-    trace->ring = ring;
+    trace->ring = &latency->trace;
+    trace->probes = &latency->probes;
     trace->region = region;
     trace->first = first;
     trace->count = count;
@@ -29,13 +28,24 @@ trace_close(struct trace *trace)
     trace->id = NULL;
 }
 
+static uint32_t *
+id_of(const struct trace *trace, uint32_t buffer)
+{
+    return &trace->id[onvm_buffer_index(buffer) - trace->first];
+}
+
+static struct onvm_trace *
+ring_of(const struct trace *trace, uint32_t id)
+{
+    return id & ONVM_TRACE_PROBE ? trace->probes : trace->ring;
+}
+
 static void
-stamp(struct rte_mbuf *frame)
+stamp(struct rte_mbuf *frame, uint64_t ingress)
 {
     struct onvm_stamps *stamps = frame->buf_addr;
-    uint64_t now = rte_rdtsc();
 
-    *stamps = (struct onvm_stamps){.ingress = now, .posted = now};
+    *stamps = (struct onvm_stamps){.ingress = ingress, .posted = ingress};
 }
 
 uint32_t
@@ -47,7 +57,7 @@ trace_choose(struct trace *trace, struct rte_mbuf *const *frames,
     for (uint32_t i = 0; i < count && trace->wanted > 0; i++) {
         if (!trace->wants[results[i].chain])
             continue;
-        stamp(frames[i]);
+        stamp(frames[i], rte_rdtsc());
         chosen |= 1u << i;
         trace->wanted--;
     }
@@ -56,12 +66,11 @@ trace_choose(struct trace *trace, struct rte_mbuf *const *frames,
 
 static void
 write_entered(struct trace *trace, uint8_t port, const struct rte_mbuf *frame,
-              const struct classification *result, struct trace_mark mark)
+              const struct classification *result, struct trace_mark mark, uint64_t at)
 {
-    const struct onvm_stamps *stamps = frame->buf_addr;
     uint32_t index = region_index(trace->region, frame);
     struct onvm_trace_record record = {
-        .at = stamps->ingress,
+        .at = at,
         .buffer = index,
         .id = mark.id,
         .flow = result->flow,
@@ -74,8 +83,8 @@ write_entered(struct trace *trace, uint8_t port, const struct rte_mbuf *frame,
     };
 
     memcpy(record.head, rte_pktmbuf_mtod(frame, const void *), record.headed);
-    trace->id[index - trace->first] = mark.id;
-    onvm_trace_write(trace->ring, &record);
+    *id_of(trace, index) = mark.id;
+    onvm_trace_write(ring_of(trace, mark.id), &record);
 }
 
 void
@@ -84,8 +93,9 @@ trace_enter(struct trace *trace, uint8_t port, struct rte_mbuf *const *frames,
 {
     for (; sampled != 0; sampled &= sampled - 1) {
         uint32_t i = (uint32_t)__builtin_ctz(sampled);
-        struct trace_mark mark = {.id = (uint32_t)rte_rand() | 1};
-        write_entered(trace, port, frames[i], &results[i], mark);
+        const struct onvm_stamps *stamps = frames[i]->buf_addr;
+        struct trace_mark mark = {.id = ((uint32_t)rte_rand() & ~ONVM_TRACE_PROBE) | 1};
+        write_entered(trace, port, frames[i], &results[i], mark, stamps->ingress);
     }
 }
 
@@ -93,26 +103,35 @@ void
 trace_arrive(struct trace *trace, uint8_t port, struct rte_mbuf *frame,
              const struct classification *result, struct trace_mark mark)
 {
-    stamp(frame);
-    write_entered(trace, port, frame, result, mark);
+    uint64_t now = rte_rdtsc();
+
+    stamp(frame, mark.id & ONVM_TRACE_PROBE ? 0 : now);
+    write_entered(trace, port, frame, result, mark, now);
 }
 
 void
 trace_end(struct trace *trace, uint32_t buffer, uint16_t chain, uint8_t verdict,
           uint16_t argument)
 {
-    onvm_trace_write(trace->ring, &(struct onvm_trace_record){
-                                      .at = rte_rdtsc(),
-                                      .buffer = buffer,
-                                      .chain = chain,
-                                      .argument = argument,
-                                      .kind = ONVM_TRACE_ENDED,
-                                      .verdict = verdict,
-                                  });
+    onvm_trace_write(ring_of(trace, *id_of(trace, buffer)),
+                     &(struct onvm_trace_record){
+                         .at = rte_rdtsc(),
+                         .buffer = buffer,
+                         .chain = chain,
+                         .argument = argument,
+                         .kind = ONVM_TRACE_ENDED,
+                         .verdict = verdict,
+                     });
 }
 
 uint32_t
 trace_id(const struct trace *trace, const struct rte_mbuf *frame)
 {
-    return trace->id[region_index(trace->region, frame) - trace->first];
+    return *id_of(trace, region_index(trace->region, frame));
+}
+
+bool
+trace_is_probe(const struct trace *trace, uint32_t buffer)
+{
+    return (*id_of(trace, buffer) & ONVM_TRACE_PROBE) != 0;
 }

@@ -288,7 +288,7 @@ open_path(struct worker *worker, uint32_t flows, struct failure *failure)
     worker->counters->buffers = region->layout.buffers;
     if (!ledger_open(&worker->ledger, region->slice[worker->number].first, region->slice_indices,
                      failure) ||
-        !trace_open(&worker->latency.trace, &worker->latency.histograms->trace, region,
+        !trace_open(&worker->latency.trace, worker->latency.histograms, region,
                     region->slice[worker->number].first, region->slice_indices, failure) ||
         !span_ends_open(&worker->spans, worker->number, failure))
         return false;

@@ -73,6 +73,13 @@ struct inlet {
     uint16_t nf;
 };
 
+/* What a packet brings along to the end of its chain. */
+struct leaving {
+    uint32_t flow;
+    uint8_t flags; /* of its descriptor, or that it would have */
+    uint8_t ttl;   /* as in its classification */
+};
+
 struct batch {
     uint16_t count;
     struct rte_mbuf *frames[ONVM_BURST];
@@ -159,6 +166,10 @@ void worker_remove_port(struct worker *worker, void *port);
 unsigned ingress_turn(struct worker *worker);
 unsigned egress_turn(struct worker *worker);
 
+/* Enters a traced packet that the worker made, as if it came by the port; no lane is chosen. */
+void ingress_probe(struct worker *worker, const struct port *port, struct rte_mbuf *frame,
+                   const struct classification *result);
+
 /* Rings the doorbells for what ingress_turn published, best a while later (doorbell.h). */
 void ingress_ring(struct worker *worker);
 
@@ -167,10 +178,14 @@ void egress_drain(struct worker *worker, struct inlet *inlet);
 
 /*
  * Sends a frame on from the end of its chain: by a link, or by a port, where the way back of
- * its flow is learnt.  `flags` are those of its descriptor, or that it would have.
+ * its flow is learnt.
  */
-void egress_leave(struct worker *worker, uint16_t chain, struct rte_mbuf *frame, uint32_t flow,
-                  uint8_t flags);
+void egress_leave(struct worker *worker, uint16_t chain, struct rte_mbuf *frame,
+                  struct leaving leaving);
+
+/* Why a frame cannot leave by a port; ONVM_DROP_REASON_COUNT: it can. */
+enum onvm_drop_reason egress_obstacle(const struct worker *worker, uint8_t port,
+                                      const struct rte_mbuf *frame);
 
 /* Queues a frame for a port; flushed by egress_flush at the end of the turn. */
 void egress_frame(struct worker *worker, uint8_t port, uint16_t chain, struct rte_mbuf *frame);

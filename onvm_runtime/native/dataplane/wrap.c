@@ -165,7 +165,7 @@ read_nsh(const uint8_t *at, uint32_t length, struct nsh *tag)
 static enum wrap_found
 read_tagged(const uint8_t *frame, uint32_t length, struct nsh *tag)
 {
-    *tag = (struct nsh){.ttl = NSH_TTL};
+    *tag = (struct nsh){0}; /* its time to live begins anew */
     if (load16(frame + MACS) == PROBE_ETHERTYPE)
         return WRAP_PROBE;
     if (length < ETHERNET + TAG || load16(frame + MACS) != ETH_P_8021Q)

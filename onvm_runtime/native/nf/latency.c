@@ -15,6 +15,13 @@ stamps_of(const struct attachment *attachment, const struct onvm_descriptor *des
     return onvm_stamps(attachment->region.base, attachment->welcome.stride, descriptor->buffer);
 }
 
+/* A probe measures nothing. */
+static bool
+is_measured(const struct attachment *attachment, const struct onvm_descriptor *descriptor)
+{
+    return is_sampled(descriptor) && stamps_of(attachment, descriptor)->ingress != 0;
+}
+
 static struct onvm_hop_latency *
 hop_of(const struct attachment *attachment, const struct onvm_descriptor *descriptor)
 {
@@ -29,7 +36,7 @@ latency_take(const struct attachment *attachment, const struct onvm_burst *burst
 
     for (uint32_t i = 0; i < burst->count; i++) {
         const struct onvm_descriptor *descriptor = &burst->descriptor[i];
-        if (is_sampled(descriptor))
+        if (is_measured(attachment, descriptor))
             onvm_histogram_record(&hop_of(attachment, descriptor)->wait,
                                   stamps_of(attachment, descriptor)->posted, now);
     }
@@ -41,8 +48,9 @@ trace(const struct attachment *attachment, const struct onvm_burst *burst, uint3
       uint64_t taken, uint64_t now)
 {
     const struct onvm_descriptor *descriptor = &burst->descriptor[i];
+    struct onvm_nf_latency *latency = attachment_latency(attachment);
 
-    onvm_trace_write(&attachment_latency(attachment)->trace,
+    onvm_trace_write(is_measured(attachment, descriptor) ? &latency->trace : &latency->probes,
                      &(struct onvm_trace_record){
                          .at = taken,
                          .took = now - taken,
@@ -65,7 +73,8 @@ latency_post(const struct attachment *attachment, const struct onvm_burst *burst
         const struct onvm_descriptor *descriptor = &burst->descriptor[i];
         if (!is_sampled(descriptor))
             continue;
-        onvm_histogram_record(&hop_of(attachment, descriptor)->handling, taken, now);
+        if (is_measured(attachment, descriptor))
+            onvm_histogram_record(&hop_of(attachment, descriptor)->handling, taken, now);
         trace(attachment, burst, i, taken, now);
         stamps_of(attachment, descriptor)->posted = now;
     }

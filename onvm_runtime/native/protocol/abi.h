@@ -21,7 +21,7 @@
 
 #include <stdint.h>
 
-#define ONVM_ABI_VERSION 3u
+#define ONVM_ABI_VERSION 4u
 
 #define ONVM_CACHE_LINE 64
 #define ONVM_NAME_MAX 32 /* bytes of a name, its closing NUL included */

@@ -51,6 +51,8 @@
  *              Refused where the counter is not invariant
  *   trace      {chains: [id], count} -> {}; each worker samples the next `count` packets of these
  *              chains, which it then traces as all that are sampled (trace.h)
+ *   chain.probe {chain: id, port, frame: hexadecimal} -> {id}; has the frame enter the chain as
+ *              if it came by the port, whatever the rules say.  It does not leave (trace.h)
  *   links.silence {seconds} -> {}; no probe leaves for so long, so the other ends of all
  *              links take them for down; what they still send is passed on.  0 ends it
  *   plan       {chains: [{id, name, path: [service], egress: port, reverse: id?}],

@@ -43,7 +43,8 @@
     X(link_down, path, "no way of the chain leads on: a link or a node on it is down") \
     X(path_unknown, path, "came by a link under a path id that no chain here takes") \
     X(path_expired, path, "its time to live between nodes has run out") \
-    X(no_headroom, path, "no room before the packet for the headers of a link")
+    X(no_headroom, path, "no room before the packet for the headers of a link") \
+    X(probe_arrived, path, "a probe packet that has reached the end of its way, as it was to")
 
 enum onvm_drop_reason {
 #define ONVM_DROP_ENUM(name, who, text) ONVM_DROP_##name,

@@ -7,7 +7,7 @@
  * there.  Whoever has the descriptor may write them, as it may write the packet:
  * stamps are as true as its NFs are honest.
  *
- *   ingress   TSC when the worker received the packet
+ *   ingress   TSC when the worker received the packet; 0: it is a probe (trace.h)
  *   posted    TSC when whoever had it last put it into an edge
  *
  * Histograms are log-linear, as those of HdrHistogram: a value below
@@ -79,11 +79,13 @@ struct onvm_nf_latency {
     uint64_t magic;
     uint32_t abi;
     struct onvm_trace trace;
+    struct onvm_trace probes;
     struct onvm_hop_latency hop[ONVM_MAX_CHAINS][ONVM_MAX_HOPS];
 };
 
 struct onvm_worker_latency {
     struct onvm_trace trace;
+    struct onvm_trace probes;
     struct onvm_chain_latency chain[ONVM_MAX_CHAINS];
 };
 

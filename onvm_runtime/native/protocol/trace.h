@@ -10,10 +10,15 @@
  *   ENTERED  by its worker: the packet was classified; id, head and flow are known.  The
  *            generation of the buffer is not, and 0
  *   HANDLED  by an NF: took it, and decided
- *   ENDED    by its worker: it came home with this verdict, or was turned away
+ *   ENDED    by its worker: it came home with this verdict, or was turned away.  Where it
+ *            then ended on its way out, another one says so
  *
  * The id tells packets of a whole lab apart.  The node where a packet enters draws it, and
  * links that carry NSH bring it along, so the next node samples the packet as well.
+ *
+ * A probe is a packet that the data plane made itself, to see whether a chain can be passed
+ * (chain_probe.h).  Its id has ONVM_TRACE_PROBE, which no other has.  It is traced into rings
+ * of their own, so that sampled packets do not push it out, and no histogram counts it.
  *
  * A ring keeps the last ONVM_TRACE_RECORDS.  Record n lies at n modulo that; `written` counts
  * those that are whole.  The writer fills a record before it counts it; a reader
@@ -28,6 +33,7 @@
 #include "abi.h"
 
 #define ONVM_TRACE_RECORDS 256u
+#define ONVM_TRACE_PROBE 0x80000000u
 #define ONVM_TRACE_HEAD 88u /* bytes of the frame: its headers */
 
 enum onvm_trace_kind {

@@ -7,6 +7,7 @@ They run on the controller and use onvm_runtime of the checkout that this role i
 from __future__ import annotations
 
 import sys
+from dataclasses import asdict
 from pathlib import Path
 
 from ansible.errors import AnsibleFilterError
@@ -15,7 +16,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[3]))
 
 from onvm_runtime.chains import SpecError
 from onvm_runtime.chains.document import Problems, parse, write
-from onvm_runtime.lab import compile_lab, load, phases
+from onvm_runtime.lab import Visit, Way, compile_lab, decisions, load, loss, new_ways, phases
 
 SOURCE = "inventory"
 
@@ -26,7 +27,10 @@ def plain(value):
         return {str(key): plain(item) for key, item in value.items()}
     if isinstance(value, (list, tuple)):
         return [plain(item) for item in value]
-    return str(value) if isinstance(value, str) else value
+    for kind in (str, bool, int, float):
+        if isinstance(value, kind):
+            return kind(value)
+    return value
 
 
 def lab_files(lab, nodes, groups):
@@ -81,6 +85,49 @@ def rollout(before, wanted):
     return {phase: write(file) for phase, file in vars(steps).items()}
 
 
+def ways(nodes, hostvars):
+    """Return the ways of the probes that verify a rollout, once all nodes are prepared."""
+    files = {node: content(hostvars[node]["onvm_chains_texts"]["prepare"]) for node in nodes}
+    return [
+        {"number": number, "node": way.node, "chain": way.chain, **asdict(way)}
+        for number, way in enumerate(new_ways(files))
+    ]
+
+
+def probe_links(ways, node):
+    """Return the links of a node that probes meet."""
+    visits = [visit for way in ways for visit in way["visits"] if visit["node"] == node]
+    return sorted({visit[end] for visit in visits for end in ("came", "link") if visit[end]})
+
+
+def probes_at(ways, node, hostvars):
+    """Return the ids of the probes that are to pass a node."""
+    passing = [way for way in ways if node in [visit["node"] for visit in way["visits"]]]
+    return [probe for way in passing for probe in _probes(way, hostvars)]
+
+
+def _probes(way, hostvars):
+    return hostvars[way["node"]]["onvm_chains_sent"]["ids"][str(way["number"])]
+
+
+def probe_results(ways, nodes, hostvars):
+    """Return sentences about ways whose probes were all lost, and about those that NFs dropped."""
+    passages = {node: _seen(node, hostvars) for node in nodes}
+    lost, dropped = failures(nodes, hostvars, "onvm_chains_seen"), []
+    for told in ways:
+        way = Way(told["version"], tuple(Visit(**visit) for visit in told["visits"]))
+        name, probes = f"the probe of chain {way.chain} from {way.node}", _probes(told, hostvars)
+        why = [loss(way, probe, passages) for probe in probes]
+        said = [one for probe in probes for one in decisions(way, probe, passages)]
+        lost += [f"{name} {why[-1]}"] if all(why) else []
+        dropped += [f"{name} {sentence}" for sentence in dict.fromkeys(said)]
+    return {"lost": lost, "dropped": dropped}
+
+
+def _seen(node, hostvars):
+    return plain(hostvars[node].get("onvm_chains_seen", {}).get("passages", []))
+
+
 def failures(nodes, hostvars, variable):
     """Return a sentence for every node that did not do the last step.
 
@@ -114,6 +161,10 @@ class FilterModule:
             "onvm_with_own_chains": with_own,
             "onvm_chains_content": content,
             "onvm_rollout": rollout,
+            "onvm_new_ways": ways,
+            "onvm_probe_links": probe_links,
+            "onvm_probes_at": probes_at,
+            "onvm_probe_results": probe_results,
             "onvm_failures": failures,
             "onvm_change_sentence": change_sentence,
         }

@@ -29,7 +29,9 @@ run(struct ledger *ledger, uint32_t packets)
             if (ledger != NULL && i >= AWAY &&
                 ledger_take_back(ledger, away[i % AWAY], &reason) == NULL)
                 abort();
-            away[i % AWAY] = ledger == NULL ? i : ledger_hand_out(ledger, i % BUFFERS, 1, i);
+            away[i % AWAY] = ledger == NULL ? i
+                                            : ledger_hand_out(ledger, i % BUFFERS,
+                                                              (struct ledger_life){1, 0, i});
         }
         use(away);
     }

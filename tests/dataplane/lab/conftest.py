@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+import yaml
 
 from tests.dataplane.lab.nodes import LabOfNodes
 from tests.dataplane.manager.wire import Namespace
@@ -37,3 +38,18 @@ def lab(directory: Path) -> Iterator[LabOfNodes]:
             made.close()
     finally:
         namespace.close()
+
+
+@pytest.fixture
+def inventory(lab: LabOfNodes, tmp_path: Path) -> str:
+    """An inventory of the lab's nodes, all on this host."""
+    hosts = {
+        name: {
+            "ansible_connection": "local",
+            "onvm_chains_socket": str(node.run / "manager.sock"),
+        }
+        for name, node in lab.nodes.items()
+    }
+    file = tmp_path / "hosts.yml"
+    file.write_text(yaml.safe_dump({"nodes": {"hosts": hosts}}))
+    return str(file)

@@ -43,8 +43,10 @@ class Rollout:
         self._links = links.plain()["links"]
         self.describe(["near", "middle", "far"])
 
-    def describe(self, path: list[str], nf: str = "forward") -> None:
-        """Writes the inventory with one chain."""
+    def describe(
+        self, path: list[str], nf: str = "forward", parameters: dict[str, Any] | None = None
+    ) -> None:
+        """Writes the inventory with one chain; `nf` and its parameters are those of `far`."""
         services = {"near": ("a", "forward"), "middle": ("b", "forward"), "far": ("c", nf)}
         nodes = {
             "vars": {
@@ -55,7 +57,9 @@ class Rollout:
                 "onvm_runtime_nf_runtime": "process",
                 "onvm_chains_lab_links": self._links,
                 "onvm_chains_lab_services": {
-                    name: {"nf": kind, "on": node}
+                    name: {"nf": kind, "on": node, "parameters": parameters or {}}
+                    if name == "far"
+                    else {"nf": kind, "on": node}
                     for name, (node, kind) in services.items()
                     if name in path
                 },
@@ -66,6 +70,12 @@ class Rollout:
             "hosts": {name: self._host(name) for name in PORTS},
         }
         self._inventory.write_text(yaml.safe_dump({"all": {"children": {"nodes": nodes}}}))
+
+    def limit(self, link: str, mtu: int | None) -> None:
+        """Gives a link another MTU; `describe` writes it."""
+        self._links[link].pop("mtu", None)
+        if mtu is not None:
+            self._links[link]["mtu"] = mtu
 
     def _host(self, name: str) -> dict[str, Any]:
         node = self.lab.nodes[name]

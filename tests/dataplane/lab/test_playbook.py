@@ -3,6 +3,9 @@
 
 from __future__ import annotations
 
+import json
+import os
+import signal
 from pathlib import Path
 
 import pytest
@@ -46,6 +49,66 @@ def test_where_one_node_fails_all_go_back_and_the_result_says_which(rollout: Rol
     assert {name: text for name, text in rollout.texts().items() if name != "c"} == {
         name: text for name, text in before.items() if name != "c"
     }
+
+
+def process(rollout: Rollout, node: str, nf: str) -> int:
+    """The process of an NF."""
+    nfs = rollout.lab.nodes[node].get("/v1/nfs")["nfs"]
+    return next(int(one["pid"]) for one in nfs if one["name"] == nf)
+
+
+def refuse(rollout: Rollout, why: str, **variables: float) -> None:
+    """Asserts that a rollout fails for this reason, and changes no node."""
+    before = {name: node.content() for name, node in rollout.lab.nodes.items()}
+    failed = rollout.run("-e", json.dumps({"onvm_chains_probe_seconds": 3, **variables}))
+    assert failed.returncode != 0
+    assert f"{why}. All nodes are as they were" in failed.stdout, failed.stdout
+    assert {name: node.content() for name, node in rollout.lab.nodes.items()} == before
+
+
+@pytest.mark.timeout(600)
+def test_where_a_probe_is_lost_all_go_back_and_the_result_says_where_and_why(
+    rollout: Rollout,
+) -> None:
+    path = ["near", "middle", "far"]
+    rollout.limit("bc", 1500)
+    rollout.describe(path)
+    where = "was dropped at b, behind middle-1, on its way to link bc"
+    way_back = "the probe of chain web-back from c was dropped at c, behind far-1, on its way to"
+    refuse(
+        rollout,
+        f"the probe of chain web from a {where}: oversize; {way_back} link bc: oversize",
+        onvm_chains_probe_length=1514,
+    )
+    rollout.limit("bc", None)
+    rollout.describe(path)
+    first = rollout.run()
+    assert first.returncode == 0, first.stdout
+
+    rollout.describe(["near", "middle"])
+    stopped = process(rollout, "b", "middle-1")
+    os.kill(stopped, signal.SIGSTOP)
+    lost = "was lost at b, in or before hop 1, middle"
+    refuse(
+        rollout,
+        f"the probe of chain web from a {lost}; the probe of chain web-back from c {lost}",
+    )
+    os.kill(stopped, signal.SIGCONT)
+
+    rollout.lab.namespace.cut("bc")
+    silence = "no word from the other end of bc: the link is not up"
+    refuse(rollout, f"b: {silence}; c: {silence}")
+    rollout.lab.namespace.mend("bc")
+    assert rollout.run().returncode == 0
+    assert rollout.lab.nodes["a"].sent("client") == rollout.lab.nodes["c"].sent("server") == 0
+
+
+def test_what_an_nf_drops_by_its_rules_has_arrived(rollout: Rollout) -> None:
+    rollout.describe(["near", "middle", "far"], "firewall", {"default": "drop"})
+    done = rollout.run()
+    assert done.returncode == 0, done.stdout
+    assert "chain web from a was dropped at c by far-1: nf_policy" in done.stdout
+    assert "chain web-back from c was dropped at c by far-1: nf_policy" in done.stdout
 
 
 def test_two_rollouts_at_once_are_one_too_many(rollout: Rollout) -> None:

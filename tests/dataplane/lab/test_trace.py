@@ -4,10 +4,8 @@
 from __future__ import annotations
 
 import json
-from pathlib import Path
 
 import pytest
-import yaml
 
 from onvm_runtime.cli.app import run
 from onvm_runtime.cli.failure import ExitCode
@@ -15,20 +13,6 @@ from tests.dataplane.lab.nodes import LabOfNodes
 from tests.dataplane.lab.test_links import THROUGH, described, traffic
 from tests.dataplane.manager.wire import PACE, Traffic
 from tests.dataplane.plane import eventually
-
-
-@pytest.fixture
-def inventory(lab: LabOfNodes, tmp_path: Path) -> str:
-    hosts = {
-        name: {
-            "ansible_connection": "local",
-            "onvm_chains_socket": str(node.run / "manager.sock"),
-        }
-        for name, node in lab.nodes.items()
-    }
-    file = tmp_path / "hosts.yml"
-    file.write_text(yaml.safe_dump({"nodes": {"hosts": hosts}}))
-    return str(file)
 
 
 def test_packets_are_followed_over_nodes(

@@ -66,6 +66,10 @@ class Namespace:
         """A packet socket at our end of a port."""
         return _in_namespace(self.name, lambda: _packet_socket(f"t-{port}", ethertype))
 
+    def tap(self, port: str, ethertype: int) -> socket.socket:
+        """A packet socket at the node's own end: it hears what comes, and speaks as the node."""
+        return _in_namespace(self.name, lambda: _packet_socket(f"n-{port}", ethertype))
+
     def close(self) -> None:
         """Removes it."""
         _run("ip", "netns", "del", self.name)

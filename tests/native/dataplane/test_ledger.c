@@ -19,20 +19,23 @@ int
 main(void)
 {
     struct ledger one, two;
+    const struct ledger_entry *entry;
     struct failure failure;
     enum onvm_drop_reason reason;
     uint32_t buffer;
 
     REQUIRE(ledger_open(&one, 0, COUNT, &failure) && ledger_open(&two, FIRST, COUNT, &failure),
             "%s", failure.text);
-    buffer = ledger_hand_out(&two, FIRST + COUNT - 1, 5, 100);
+    buffer = ledger_hand_out(&two, FIRST + COUNT - 1, (struct ledger_life){5, 62, 100});
     CHECK(onvm_buffer_index(buffer) == FIRST + COUNT - 1 && two.out == 1, "its last buffer");
     check_refused(&one, buffer, ONVM_DROP_bad_index);
     check_refused(&two, onvm_buffer(0, 1), ONVM_DROP_bad_index);
     check_refused(&two, onvm_buffer(FIRST + COUNT, 1), ONVM_DROP_bad_index);
     check_refused(&two, onvm_buffer(FIRST, 1), ONVM_DROP_bad_owner);
     check_refused(&two, buffer ^ 1u << 24, ONVM_DROP_bad_generation);
-    CHECK(ledger_take_back(&two, buffer, &reason) != NULL && two.out == 0, "its own comes home");
+    entry = ledger_take_back(&two, buffer, &reason);
+    CHECK(entry != NULL && two.out == 0, "its own comes home");
+    CHECK(entry != NULL && entry->chain == 5 && entry->ttl == 62, "with what it went out");
     check_refused(&two, buffer, ONVM_DROP_bad_owner);
     ledger_close(&one);
     ledger_close(&two);

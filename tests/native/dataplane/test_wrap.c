@@ -91,6 +91,24 @@ check_nsh_bytes(void)
     CHECK(memcmp(outer + 14, expected, sizeof(expected)) == 0, "other header bytes");
 }
 
+/* RFC 8300, section 2.2: {time to live as it came, what is left of it} */
+static const uint8_t times[][2] = {{63, 62}, {62, 61}, {2, 1}, {1, 0}, {0, 63}};
+
+static void
+check_time_to_live(void)
+{
+    for (unsigned i = 0; i < sizeof(times) / sizeof(times[0]); i++) {
+        struct nsh sent = {.path_id = 1, .ttl = times[i][0]}, found = {0};
+        uint8_t bytes[NSH_SIZE];
+
+        nsh_write(bytes, &sent);
+        CHECK(nsh_read(bytes, NSH_SIZE, &found) && found.ttl == times[i][0],
+              "ttl %u is read as %u", times[i][0], found.ttl);
+        CHECK(nsh_time_left(found.ttl) == times[i][1], "ttl %u leaves %u", times[i][0],
+              nsh_time_left(found.ttl));
+    }
+}
+
 static void
 check_routed_bytes(void)
 {
@@ -189,6 +207,7 @@ main(void)
         check_short(kind);
     }
     check_nsh_bytes();
+    check_time_to_live();
     check_routed_bytes();
     check_foreign();
     check_arp();

@@ -497,3 +497,36 @@ def test_latency_shows_microseconds_by_stage(api, capsys):
     found = rows(out)
     assert ["web", "(reverse)", "1", "wire", "wait", "0.2", "0.9", "0.9", "0.9", "4"] in found
     assert ["total", "-", "-", "-", "-", "0"] in found
+
+
+# (how the passage of the probe ends, its exit code, words on standard output)
+PROBES = [
+    ({"end": "dropped", "reason": "probe_arrived"}, ExitCode.OK, "probe_arrived"),
+    ({"end": "dropped", "reason": "oversize"}, ExitCode.FAILED, "oversize"),
+    ({"end": "left", "by": "east", "to": "ab"}, ExitCode.OK, "out by link ab"),
+    ({"end": "lost"}, ExitCode.FAILED, "not seen again"),
+]
+
+
+@pytest.mark.parametrize(("end", "code", "words"), PROBES, ids=[str(end) for end, _, _ in PROBES])
+def test_a_probe_is_followed_to_its_end(api, end, code, words, capsys):
+    passage = models.Passage(
+        **{"id": 0x80000001, "chain": "web", "reverse": False, "port": "in", "link": None,
+           "flow": 1, "length": 128, "packet": "udp", "hops": [], "seconds": 0.1, "by": None,
+           "to": None, "reason": None, **end}
+    )  # fmt: skip
+    other = passage.model_copy(update={"id": 0x80000002})
+    sent = models.SentProbes(probes=[models.SentProbe(id=passage.id, chain="web")])
+    api.answers["GET /v1/chains"] = 200, plain(models.Chains(chains=[FORTH, BACK]))
+    api.answers["POST /v1/probes"] = 200, plain(sent)
+    api.answers["GET /v1/probes"] = 200, plain(models.Traces(passages=[other, passage]))
+    assert api.onvm("chain", "probe", "web", "--seconds", "0.1", "--length", "99") == code
+    assert words in capsys.readouterr().out
+    bodies = [body for route, body in api.asked if route == "POST /v1/probes"]
+    assert bodies == [{"chain": "web", "length": 99}]
+
+
+def test_a_chain_that_nothing_enters_here_has_no_probe(api, capsys):
+    api.answers["GET /v1/chains"] = 200, plain(models.Chains(chains=[FORTH]))
+    assert api.onvm("chain", "probe", "other") == ExitCode.FAILED
+    assert "enter no chain other" in capsys.readouterr().err

@@ -7,7 +7,7 @@ from itertools import pairwise, permutations
 
 import pytest
 
-from onvm_runtime.chains import Catalogue, check, compile_plan
+from onvm_runtime.chains import Catalogue, Exit, check, compile_plan
 from onvm_runtime.chains.document import write
 from onvm_runtime.lab import compile_lab, load, phases
 
@@ -59,6 +59,47 @@ def test_packets_enter_the_old_chain_until_the_switch_and_the_new_one_from_then_
     step = phases(OLD["a"], NEW["a"])
     assert entry(step.prepare) == entry(OLD["a"])
     assert entry(step.switch) == entry(NEW["a"])
+
+
+def closed(file) -> list[tuple[str, list, object]]:
+    """What nothing enters yet."""
+    return [
+        (chain["name"], version["match"], version["egress"])
+        for chain in file["chains"]
+        for version in (chain, *chain.get("also", []))
+        if version.get("closed")
+    ]
+
+
+@pytest.mark.parametrize("old", [OLD, {"a": EMPTY, "b": EMPTY}])
+@pytest.mark.parametrize(("node", "name"), [("a", "web"), ("b", "web-back")])
+def test_what_packets_are_to_enter_is_there_closed_before_they_do(node, name, old):
+    step = phases(old[node], NEW[node])
+    new = next(one for one in NEW[node]["chains"] if one["name"] == name)
+    assert closed(step.prepare) == [(name, new["match"], new["egress"])]
+    assert closed(step.switch) == closed(step.retire) == []
+    plan = compile_plan(check(write(step.prepare), "x.yml", CATALOGUE, NODES[node]), None)
+    numbers = [one.id for one in plan.chains if one.egress == egress(new)]
+    assert not {rule.chain for rule in plan.rules} & {*numbers}
+
+
+def egress(chain):
+    way = chain["egress"]
+    return Exit(**way) if isinstance(way, dict) else way
+
+
+def test_a_spread_and_a_chain_may_take_each_others_place():
+    spread = {**OLD["a"], "chains": [
+        {"name": "web", "match": [{"port": "client"}], "priority": 0, "lanes": ["web-1"]},
+        {"name": "web-1", "path": ["near"], "egress": {"link": "ab", "path_id": 7, "index": 9}},
+    ]}  # fmt: skip
+    into, back = phases(NEW["a"], spread), phases(spread, NEW["a"])
+    assert closed(into.prepare) == [
+        ("web-1", [{"port": "client"}], {"link": "ab", "path_id": 7, "index": 9})
+    ]
+    assert [name for name, _, _ in closed(back.prepare)] == ["web"]
+    for file in (into.prepare, back.prepare):
+        compile_plan(check(write(file), "a.yml", CATALOGUE, NODES["a"]), None)
 
 
 def entry(file):

@@ -288,3 +288,31 @@ def test_a_lease_does_not_end_during_a_change_and_lasts_its_full_time_after(
         pass
     now[0] += 2
     lease.take("bob", 60)
+
+
+async def test_probes_enter_both_directions_of_a_chain(http: httpx.AsyncClient, plane: Any) -> None:
+    await apply(http)
+    sent = await http.post("/v1/probes", json={"chain": "web", "length": 200})
+    assert sent.status_code == 200, sent.text
+    assert [one["chain"] for one in sent.json()["probes"]] == ["web", "web"]
+    asked = [request for request in plane.requests if request["op"] == "chain.probe"]
+    assert [(one["port"], len(one["frame"])) for one in asked] == [("in", 400), ("out", 400)]
+    ids = {chain["id"] for chain in plane.plan["chains"]}
+    assert {one["chain"] for one in asked} == ids
+    assert await get(http, "/v1/probes") == {"passages": []}
+
+
+@pytest.mark.parametrize(
+    ("body", "status", "said"),
+    [
+        ({"chain": "other"}, 404, "no chain other"),
+        ({"chain": "web", "version": {"path": [], "egress": "out"}}, 404, "no such version"),
+        ({"chain": "web", "length": 3000}, 422, "length"),
+    ],
+)
+async def test_probes_that_cannot_be(
+    http: httpx.AsyncClient, body: dict[str, Any], status: int, said: str
+) -> None:
+    await apply(http)
+    answer = await http.post("/v1/probes", json=body)
+    assert (answer.status_code, said in answer.text) == (status, True), answer.text

@@ -63,6 +63,7 @@ def test_records_of_a_buffer_are_told_apart_by_time() -> None:
     worker = ring(
         entered(10, 5, 1),
         {"at": 30, "buffer": 5 | 1 << 24, "kind": lib.ONVM_TRACE_ENDED, "verdict": 1},
+        {"at": 35, "buffer": 5, "kind": lib.ONVM_TRACE_ENDED, "verdict": 0, "argument": 7},
         entered(40, 5, 2),
     )
     nf = ring(
@@ -75,6 +76,7 @@ def test_records_of_a_buffer_are_told_apart_by_time() -> None:
     assert (first.entered.id, second.entered.id) == (1, 2)
     assert [(hop.nf, hop.at, hop.took) for hop in first.handled] == [("nf-1", 20, 3)]
     assert first.ended is not None
+    assert first.ended.argument == 7, "the last word counts"
     assert [hop.at for hop in second.handled] == [50]
     assert second.ended is None, "an NF cannot say that a packet ended"
 
