@@ -37,13 +37,14 @@ enum ledger_state {
 /* Eight bytes, so that the sweep can read one whole while the worker writes it. */
 struct __attribute__((aligned(8))) ledger_entry {
     uint8_t generation;
-    uint8_t out : 2; /* a ledger_state */
-    uint8_t ttl : 6; /* as in a classification */
-    uint16_t chain;
-    uint32_t since; /* milliseconds of the worker's clock when it went out */
+    uint8_t out; /* a ledger_state */
+    uint16_t chain : 10;
+    uint16_t ttl : 6; /* as in a classification */
+    uint32_t since;   /* milliseconds of the worker's clock when it went out */
 };
 
 _Static_assert(sizeof(struct ledger_entry) == 8, "the sweep reads it whole");
+_Static_assert(ONVM_MAX_CHAINS <= 1 << 10, "a chain has 10 bits there");
 
 /* With what a buffer goes out. */
 struct ledger_life {
@@ -74,8 +75,8 @@ ledger_begin_life(const struct ledger *ledger, uint32_t index, struct ledger_lif
 
     *entry = (struct ledger_entry){.generation = generation,
                                    .out = LEDGER_OUT,
+                                   .chain = life.chain & 1023,
                                    .ttl = life.ttl & 63,
-                                   .chain = life.chain,
                                    .since = life.now};
     return onvm_buffer(index, generation);
 }
