@@ -26,11 +26,18 @@ def nf_program(name: str) -> Path:
     return BUILD / "nf_images" / name
 
 
-def eventually(condition: Callable[[], Any], what: str, seconds: float = PATIENCE) -> Any:
-    """Waits until `condition` holds and returns its value; fails the test with `what`."""
+def eventually(
+    condition: Callable[[], Any], what: str | Callable[[], str], seconds: float = PATIENCE
+) -> Any:
+    """Waits until `condition` holds and returns its value; fails the test with `what`.
+
+    what: or what says it by then
+    """
     end = time.monotonic() + seconds
     while not (value := condition()):
-        assert time.monotonic() < end, f"not within {seconds} s: {what}"
+        if time.monotonic() >= end:
+            said = what if isinstance(what, str) else what()
+            raise AssertionError(f"not within {seconds} s: {said}")
         time.sleep(0.01)
     return value
 

@@ -21,7 +21,7 @@ PAGES = Path("/sys/kernel/mm/hugepages/hugepages-2048kB/nr_hugepages")
 IMAGES = {"observability": systemd_image.MONITORING} | dict.fromkeys(
     ["chains", "docker", "dpdk", "nf_images", "onvm_runtime", "packages"], systemd_image.NODE
 )
-LONG = [
+ROLES = [
     "boot_parameters", "chains", "cpu_isolation", "docker", "dpdk", "nf_images", "nic_binding",
     "observability", "onvm_runtime", "packages", "preflight",
 ]  # fmt: skip
@@ -86,9 +86,10 @@ def run(checkout: Path, role: str, images: Images) -> None:
 
 def test_every_role_has_a_scenario(checkout):
     roles = {path.parent.parent.name for path in checkout.glob("roles/*/tasks/main.yml")}
-    assert roles == {"hugepages", *LONG, *ELSEWHERE}
+    assert roles == {"hugepages", *ROLES, *ELSEWHERE}
 
 
+@pytest.mark.long
 @pytest.mark.timeout(600)
 def test_hugepages(checkout, images, hugepages):
     run(checkout, "hugepages", images)
@@ -97,6 +98,6 @@ def test_hugepages(checkout, images, hugepages):
 
 @pytest.mark.long
 @pytest.mark.timeout(900)
-@pytest.mark.parametrize("role", LONG)
+@pytest.mark.parametrize("role", ROLES)
 def test_a_role_works_on_a_host_with_systemd(checkout, images, role):
     run(checkout, role, images)

@@ -103,6 +103,7 @@ def test_where_a_probe_is_lost_all_go_back_and_the_result_says_where_and_why(
     assert rollout.lab.nodes["a"].sent("client") == rollout.lab.nodes["c"].sent("server") == 0
 
 
+@pytest.mark.long
 def test_what_an_nf_drops_by_its_rules_has_arrived(rollout: Rollout) -> None:
     rollout.describe(["near", "middle", "far"], "firewall", {"default": "drop"})
     done = rollout.run()
@@ -111,6 +112,7 @@ def test_what_an_nf_drops_by_its_rules_has_arrived(rollout: Rollout) -> None:
     assert "chain web-back from c was dropped at c by far-1: nf_policy" in done.stdout
 
 
+@pytest.mark.long
 def test_two_rollouts_at_once_are_one_too_many(rollout: Rollout) -> None:
     lease = {"holder": "somebody else", "seconds": 60}
     assert rollout.lab.nodes["b"].http.put("/v1/lease", json=lease).is_success

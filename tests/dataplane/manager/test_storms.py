@@ -122,7 +122,11 @@ def rage(node: Managed, storms: Sequence[Storm], rounds: int) -> None:
     for turn in range(rounds * len(storms)):
         storms[turn % len(storms)](node, turn)
     for victim in VICTIMS:
-        eventually(lambda v=victim: node.runs(v) or not node.nf(v), "NFs are back", 60)
+        eventually(
+            lambda v=victim: node.runs(v) or not node.nf(v),
+            lambda v=victim: f"{v} is back: {node.nf(v)}\n{node.log()[-4000:]}",
+            60,
+        )
 
 
 def settle(node: Managed, quiet: Traffic, before: Buffers) -> None:
