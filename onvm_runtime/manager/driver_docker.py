@@ -9,7 +9,7 @@ import signal
 from typing import Any
 
 from docker import DockerClient
-from docker.errors import ImageNotFound, NotFound
+from docker.errors import APIError, ImageNotFound, NotFound
 from docker.models.containers import Container
 from docker.types import LogConfig, Mount, Ulimit
 
@@ -138,8 +138,19 @@ class DockerDriver:
         return f"onvm-{self._config.node}-{instance}"
 
     def _start(self, client: DockerClient, launch: Launch) -> Container:
+        """Starts its container; one that cannot be started is replaced.
+
+        An engine that died half-way through a start may never start that container again.
+        """
         container = self._container(client, launch)
-        container.start()
+        try:
+            container.start()
+        except NotFound:
+            raise
+        except APIError:
+            container.remove(force=True)
+            container = self._container(client, launch)
+            container.start()
         container.reload()
         return container
 

@@ -168,6 +168,17 @@ def test_logs_survive_a_restart(node: Managed) -> None:
     assert len([line for line in lines if "attached as b-1" in line]) == 2
 
 
+def test_a_container_that_cannot_be_started_again_is_replaced(
+    node: Managed, client: docker.DockerClient
+) -> None:
+    """As one is of which an engine that died half-way through its start has kept a part."""
+    before = container(client, node, "b-1")
+    shutil.rmtree(before.attrs["GraphDriver"]["Data"]["UpperDir"])
+    before.kill()
+    eventually(lambda: node.nf("b-1").get("pid") and node.runs("b-1"), "it runs")
+    assert container(client, node, "b-1").id != before.id
+
+
 def test_a_container_that_is_not_wanted_is_removed(
     node: Managed, client: docker.DockerClient
 ) -> None:
