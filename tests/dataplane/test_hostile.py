@@ -44,7 +44,10 @@ def end_hostile(plane: Plane) -> None:
     plane.plan([{"id": 9, "name": "honest", "path": ["before", "after"], "egress": "out"}],
                [{"chain": 9, "priority": 0, "port": "in"}])
     before = sent_by(plane)
-    eventually(lambda: sent_by(plane) > before, "honest NFs carry on")
+    eventually(
+        lambda: sent_by(plane) > before,
+        lambda: f"honest NFs carry on: {plane.request('status')}",
+    )
     settle(plane)
 
 

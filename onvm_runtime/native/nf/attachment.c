@@ -150,22 +150,20 @@ attachment_open(struct attachment *attachment, const struct envelope *message,
     return true;
 }
 
-/*
- * Maps an edge and returns its slots, 0 after a failure.  The header is copied
- * before it is judged, for the peer may write it.
- */
+/* Maps an edge and returns its slots, 0 after a failure. */
 static uint32_t
 map_edge(struct mapping *mapping, int fd, struct onvm_failure *failure)
 {
-    struct onvm_edge header;
+    uint32_t slots;
 
     if (!map(mapping, fd, sizeof(struct onvm_edge), ACCESS_PATH, "edge", failure))
         return 0;
-    memcpy(&header, mapping->base, sizeof(header));
-    if (onvm_edge_valid(&header, mapping->size))
-        return header.slots;
+    slots = onvm_edge_slots(mapping->size);
+    if (slots > 0)
+        return slots;
     unmap(mapping);
-    onvm_fail(failure, "the data plane sent an edge with an impossible header");
+    onvm_fail(failure, "the data plane sent an edge of %zu bytes, which has no slots",
+              mapping->size);
     return 0;
 }
 

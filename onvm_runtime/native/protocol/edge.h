@@ -4,7 +4,8 @@
  *
  * Layout, in a sealed memfd of its own that only its two ends map
  *
- *   line 0   magic, slots        written by the data plane before anybody maps
+ *   line 0   magic, slots        written by the data plane before anybody maps, for who
+ *                                looks at a dump; either end may spoil it
  *   line 1   head                written by the producer only
  *   line 2   tail                written by the consumer only
  *   line 3.. slot[slots]         written by the producer, between tail and head
@@ -13,8 +14,8 @@
  * of two; the edge holds head - tail descriptors, at most slots of them.
  *
  * Each end keeps its own index and its last view of the other's in private
- * memory (struct onvm_producer, struct onvm_consumer), with the slot count it
- * read when it mapped the edge.  So the peer can spoil only the contents of
+ * memory (struct onvm_producer, struct onvm_consumer), with the slot count that
+ * the size of the memfd gives.  So the peer can spoil only the contents of
  * the ring: a wild index from it is clamped, never followed.
  *
  * States of a slot        who moves it on                how
@@ -91,14 +92,18 @@ onvm_edge_size(uint32_t slots)
     return sizeof(struct onvm_edge) + slots * sizeof(struct onvm_descriptor);
 }
 
-/* Whether a mapping of `size` bytes holds an edge that may be used. */
-static inline bool
-onvm_edge_valid(const struct onvm_edge *edge, size_t size)
+/*
+ * The slots of an edge, by the size of its memfd, which is sealed: what its header says
+ * may be the other end's by now.  0: it is none.
+ */
+static inline uint32_t
+onvm_edge_slots(size_t size)
 {
-    uint32_t slots = edge->slots;
+    uint32_t slots = ONVM_EDGE_SLOTS_MAX;
 
-    return edge->magic == ONVM_EDGE_MAGIC && slots >= ONVM_BURST && slots <= ONVM_EDGE_SLOTS_MAX &&
-           (slots & (slots - 1)) == 0 && onvm_edge_size(slots) <= size;
+    while (slots >= ONVM_BURST && onvm_edge_size(slots) > size)
+        slots /= 2;
+    return slots >= ONVM_BURST ? slots : 0;
 }
 
 /* Takes the producing end, where a producer before it left off. */

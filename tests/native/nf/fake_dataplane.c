@@ -251,8 +251,7 @@ fake_open_edge(struct fake_dataplane *fake, struct fake_edge *edge, uint32_t rol
 
     edge->memory = make_memory(onvm_edge_size(slots));
     ring = edge->memory.base;
-    ring->magic = ONVM_EDGE_MAGIC;
-    ring->slots = slots;
+    ring->magic = ring->slots = 12345; /* as the other end may have spoilt them */
     onvm_producer_open(&edge->producer, ring, slots);
     onvm_consumer_open(&edge->consumer, ring, slots);
     fake_open_other_end(fake, edge, role, slot);
