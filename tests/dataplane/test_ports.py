@@ -7,6 +7,7 @@ import re
 import socket
 import struct
 import threading
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -372,6 +373,27 @@ def test_a_pcap_file_can_be_played_in_a_loop(plane: Plane, tmp_path: Path) -> No
 
     counters = plane.counters()
     eventually(lambda: counters.port[0].rx.packets > 1000, "it starts again and again")
+
+
+def test_nobody_looks_at_a_port_whose_file_was_played(plane: Plane, tmp_path: Path) -> None:
+    wrpcap(str(tmp_path / "in.pcap"), [Raw(b"\2" * 60)] * 1000, linktype=1)
+    plane.request(
+        "port.add", name="looping", kind="pcap", receive=str(tmp_path / "in.pcap"), loop=True
+    )
+    plane.request("port.add", name="in", kind="pcap", receive=str(tmp_path / "in.pcap"))
+    plane.request("port.add", name="out", kind="pcap", transmit=str(tmp_path / "out.pcap"))
+    counters = plane.counters()
+    eventually(lambda: counters.port[1].rx.packets == 1000, "it is played")
+
+    eventually(lambda: polled(plane) == {"looping"}, "two have nothing more to give")
+    plane.request("port.remove", name="looping")
+    before = counters.sleeps
+    time.sleep(2)
+    assert counters.sleeps - before < 100, "it sleeps until it is woken, or for a tenth of a second"
+
+
+def polled(plane: Plane) -> set[str]:
+    return {port["name"] for port in plane.request("status")["ports"] if port["polled"]}
 
 
 def test_a_null_port_receives_frames_of_the_size_that_was_asked_for(plane: Plane) -> None:

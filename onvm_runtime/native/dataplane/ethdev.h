@@ -43,8 +43,10 @@ struct ethdev {
     struct xdp_descriptors xdp;
 };
 
-/* Operations of the port (port.h); the second for frames that arrive in the private pool. */
+/* Operations of the port (port.h): for frames that arrive in the region, that are read from a
+ * file, and that arrive in the private pool. */
 uint16_t ethdev_receive(struct port_queue *queue, struct rte_mbuf **frames, uint16_t count);
+uint16_t ethdev_receive_file(struct port_queue *queue, struct rte_mbuf **frames, uint16_t count);
 uint16_t ethdev_receive_copying(struct port_queue *queue, struct rte_mbuf **frames,
                                 uint16_t count);
 void ethdev_transmit(struct port_queue *queue, struct rte_mbuf **frames, uint16_t count);

@@ -67,6 +67,20 @@ ethdev_receive(struct port_queue *queue, struct rte_mbuf **frames, uint16_t coun
     return count == 0 ? 0 : accept_burst(queue, frames, count);
 }
 
+/* A file gives nothing only at its end, or when there is no buffer to read into. */
+uint16_t
+ethdev_receive_file(struct port_queue *queue, struct rte_mbuf **frames, uint16_t count)
+{
+    const struct ethdev_queue *own = queue->state;
+    uint16_t received = rte_eth_rx_burst(own->id, own->receive, frames, count);
+
+    if (received > 0)
+        return accept_burst(queue, frames, received);
+    if (!queue->ended && rte_mempool_avail_count(queue->pool) >= count)
+        __atomic_store_n(&queue->ended, true, __ATOMIC_RELAXED);
+    return 0;
+}
+
 /* Fills a region buffer with a frame of the private pool; false: it does not fit. */
 static bool
 copy_frame(struct rte_mbuf *to, const struct rte_mbuf *from)

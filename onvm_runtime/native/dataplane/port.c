@@ -338,10 +338,17 @@ port_receivers(const struct port *port)
 }
 
 bool
+port_queue_is_polled(const struct port_queue *queue)
+{
+    return queue->receives && queue->wait_fd < 0 &&
+           !__atomic_load_n(&queue->ended, __ATOMIC_RELAXED);
+}
+
+bool
 port_is_polled(const struct port *port)
 {
     for (unsigned i = 0; i < port->queues; i++)
-        if (port->queue[i].receives && port->queue[i].wait_fd < 0)
+        if (port_queue_is_polled(&port->queue[i]))
             return true;
     return false;
 }

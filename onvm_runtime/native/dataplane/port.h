@@ -51,6 +51,7 @@ struct port_queue {
     unsigned worker;
     bool receives;
     int wait_fd; /* readable when frames wait; -1: the queue must be polled, if it receives */
+    bool ended;  /* it played a file, to the end; the worker stores it, others may look */
     void *state; /* of the kind */
     struct rte_mempool *pool;              /* for frames that it receives */
     struct onvm_port_counters *counters;   /* of this port, written by the worker only */
@@ -78,6 +79,7 @@ struct port {
 unsigned port_receivers(const struct port *port);
 
 /* Whether somebody has to look again and again whether a frame came. */
+bool port_queue_is_polled(const struct port_queue *queue);
 bool port_is_polled(const struct port *port);
 
 /*

@@ -102,6 +102,14 @@ static const struct port_ops ethdev_ops = {
     .close = ethdev_close,
 };
 
+static const struct port_ops file_ops = {
+    .receive = ethdev_receive_file,
+    .transmit = ethdev_transmit,
+    .up = ethdev_up,
+    .refresh = ethdev_refresh,
+    .close = ethdev_close,
+};
+
 static const struct port_ops xdp_ops = {
     .receive = ethdev_receive_copying,
     .transmit = ethdev_transmit,
@@ -403,6 +411,14 @@ start(const struct ethdev *ethdev, struct failure *failure)
     return true;
 }
 
+static const struct port_ops *
+choose_ops(const struct port *port)
+{
+    if (is_kind(port, "af_xdp"))
+        return &xdp_ops;
+    return is_kind(port, "pcap") ? &file_ops : &ethdev_ops;
+}
+
 static void
 describe_port(struct port *port, const struct ethdev *ethdev)
 {
@@ -410,7 +426,7 @@ describe_port(struct port *port, const struct ethdev *ethdev)
 
     if (rte_eth_macaddr_get(ethdev->id, &address) == 0)
         memcpy(port->mac, &address, sizeof(port->mac));
-    port->ops = is_kind(port, "af_xdp") ? &xdp_ops : &ethdev_ops;
+    port->ops = choose_ops(port);
 }
 
 static int

@@ -81,12 +81,6 @@ watch(struct worker *worker, int operation, int fd)
     epoll_ctl(worker->epoll, operation, fd, &event);
 }
 
-static bool
-is_polled(const struct port_queue *queue)
-{
-    return queue->receives && queue->wait_fd < 0;
-}
-
 void
 worker_add_port(struct worker *worker, void *argument)
 {
@@ -97,7 +91,6 @@ worker_add_port(struct worker *worker, void *argument)
     worker->port_list[worker->ports++] = port->id;
     if (queue->wait_fd >= 0)
         watch(worker, EPOLL_CTL_ADD, queue->wait_fd);
-    worker->polled_ports += is_polled(queue);
 }
 
 void
@@ -109,7 +102,6 @@ worker_remove_port(struct worker *worker, void *argument)
 
     if (queue->wait_fd >= 0)
         watch(worker, EPOLL_CTL_DEL, queue->wait_fd);
-    worker->polled_ports -= is_polled(queue);
     while (worker->port_list[i] != port->id)
         i++;
     worker->port_list[i] = worker->port_list[--worker->ports];
@@ -156,12 +148,22 @@ anything_waits(struct worker *worker)
     return false;
 }
 
+/* Asked before each sleep, since a port that plays a file comes to its end some time. */
+static bool
+must_poll(const struct worker *worker)
+{
+    for (unsigned i = 0; i < worker->ports; i++)
+        if (port_queue_is_polled(worker->queue[worker->port_list[i]]))
+            return true;
+    return false;
+}
+
 static long
-next_sleep(struct worker *worker)
+next_sleep(struct worker *worker, bool polls)
 {
     long period = worker->poll_ns;
 
-    if (worker->polled_ports == 0)
+    if (!polls)
         return SLEEP_NS;
     if (period < POLL_NS_LAST)
         worker->poll_ns = 2 * period;
@@ -169,9 +171,9 @@ next_sleep(struct worker *worker)
 }
 
 static void
-wait_for_events(struct worker *worker)
+wait_for_events(struct worker *worker, bool polls)
 {
-    struct timespec limit = {.tv_nsec = next_sleep(worker)};
+    struct timespec limit = {.tv_nsec = next_sleep(worker, polls)};
     struct epoll_event events[8];
     int count = epoll_pwait2(worker->epoll, events, 8, &limit, NULL);
 
@@ -185,12 +187,14 @@ wait_for_events(struct worker *worker)
 static void
 fall_asleep(struct worker *worker)
 {
-    if (worker->polled_ports == 0) /* else it wakes soon, and its clock ticks then */
+    bool polls = must_poll(worker);
+
+    if (!polls) /* else it wakes soon, and its clock ticks then */
         tick(worker);
     onvm_doorbell_arm(worker->doorbell);
     if (!anything_waits(worker)) {
         ONVM_COUNT(worker->counters->sleeps, 1);
-        wait_for_events(worker);
+        wait_for_events(worker, polls);
     }
     onvm_doorbell_disarm(worker->doorbell);
 }

@@ -108,8 +108,7 @@ struct worker {
 
     unsigned ports; /* in `port_list` */
     unsigned first_port; /* in `port_list`: where the next turn begins */
-    unsigned polled_ports;
-    long poll_ns; /* the next sleep, while there are polled ports */
+    long poll_ns; /* the next sleep, while a port must be polled */
     uint8_t port_list[ONVM_MAX_PORTS];
     struct port_queue *queue[ONVM_MAX_PORTS]; /* its own, by port; NULL: there is no such port */
     struct batch batch[ONVM_MAX_PORTS];
