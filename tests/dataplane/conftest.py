@@ -3,12 +3,23 @@
 
 from __future__ import annotations
 
+import shutil
+import tempfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 
 from tests.dataplane.plane import Plane
+
+
+@pytest.fixture
+def directory() -> Iterator[Path]:
+    """A directory that NFs of another user can reach, unlike pytest's own."""
+    path = Path(tempfile.mkdtemp(prefix="onvm-"))
+    path.chmod(0o755)
+    yield path
+    shutil.rmtree(path)
 
 
 @pytest.fixture

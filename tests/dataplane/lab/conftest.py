@@ -4,8 +4,6 @@
 from __future__ import annotations
 
 import os
-import shutil
-import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -14,15 +12,6 @@ import yaml
 
 from tests.dataplane.lab.nodes import LabOfNodes
 from tests.dataplane.manager.wire import Namespace
-
-
-@pytest.fixture
-def directory() -> Iterator[Path]:
-    """A directory that NFs of another user can reach, unlike pytest's own."""
-    path = Path(tempfile.mkdtemp(prefix="onvm-lab-"))
-    path.chmod(0o755)
-    yield path
-    shutil.rmtree(path)
 
 
 @pytest.fixture

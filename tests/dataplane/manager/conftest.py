@@ -19,15 +19,6 @@ from tests.dataplane.plane import eventually, nf_program
 
 
 @pytest.fixture
-def directory() -> Iterator[Path]:
-    """A directory that NFs of another user can reach, unlike pytest's own."""
-    path = Path(tempfile.mkdtemp(prefix="onvm-"))
-    path.chmod(0o755)
-    yield path
-    shutil.rmtree(path)
-
-
-@pytest.fixture
 def make(directory: Path) -> Iterator[Callable[..., Managed]]:
     """Makes a node with other keys in node.yml; it ends with the test."""
     nodes: list[Managed] = []
