@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import re
 import socket
 import struct
@@ -283,14 +284,20 @@ def test_ports_open_again_after_a_crash(lab: Lab, kind: str) -> None:
     assert transfer(lab.client, lab.server, SERVER[family], family) == PAYLOAD
 
 
+def descriptors(pid: int) -> Iterator[str]:
+    """What a process has open, without numbers; some may be closed while this looks."""
+    for descriptor in Path(f"/proc/{pid}/fd").iterdir():
+        with contextlib.suppress(FileNotFoundError):
+            yield re.sub(r"\d+", "", str(descriptor.readlink()))
+
+
 @pytest.mark.parametrize("kind", ["af_packet", "tap", "af_xdp", "null"])
 def test_opening_and_closing_leaves_nothing_behind(lab: Lab, kind: str) -> None:
     def resources() -> tuple[list[str], int]:
-        descriptors = Path(f"/proc/{lab.plane.process.pid}/fd").iterdir()
-        kinds = sorted(re.sub(r"\d+", "", str(d.readlink())) for d in descriptors if d.is_symlink())
+        kinds = descriptors(lab.plane.process.pid)
         texts = "/memfd:onvm-text (deleted)"  # of the answer that is on its way
         free: int = lab.plane.request("status")["buffers"]["free"]
-        return [kind for kind in kinds if kind != texts], free
+        return sorted(kind for kind in kinds if kind != texts), free
 
     wishes = {
         "af_packet": {"interface": "port", "netns": lab.node.name},
