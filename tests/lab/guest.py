@@ -11,6 +11,7 @@ import json
 import re
 import sys
 import tempfile
+import time
 from pathlib import Path
 
 from tests.dataplane.plane import Plane, eventually
@@ -36,6 +37,13 @@ class GuestPlane(Plane):
     def received(self, port: int) -> list[int]:
         """What each worker has received by a port, in packets."""
         return [worker.port[port].rx.packets for worker in self.workers()]
+
+    def sleeps_in(self, seconds: float) -> int:
+        """How often the worker falls asleep in that time."""
+        counters = self.counters()
+        before: int = counters.sleeps
+        time.sleep(seconds)
+        return int(counters.sleeps - before)
 
     def faults(self) -> int:
         """Descriptors of the first NF that were refused."""

@@ -141,6 +141,26 @@ def test_a_region_that_a_device_cannot_reach_is_refused(bench):
         plane.close()
 
 
+def test_a_node_sleeps_until_its_nic_interrupts(bench):
+    """The virtio NIC has interrupts for its queues; the e1000 has none, and is polled."""
+    bind(bench.machine, "vfio-pci")
+    options = [word for nic in bench.nics for word in ("--pci", nic.address)]
+    plane = RemotePlane(bench.machine, "--buffers", "4096", *options)
+    try:
+        open_ports(plane, bench)
+        polled = {port["name"]: port["polled"] for port in plane.request("status")["ports"]}
+        assert polled == {"left": True, "right": False}
+        plane.request("port.remove", name="left")
+        plane.call("start_forward")
+        plane.call("plan", [CHAINS[0]], [{**RULES[1], "chain": 1}])
+        for _ in range(5):
+            assert plane.call("sleeps_in", 3) < 100, "not each millisecond or two"
+            bench.right.send(FRAMES["128 bytes"])
+            assert bench.right.receive(SECONDS) == FRAMES["128 bytes"]
+    finally:
+        plane.close()
+
+
 @pytest.mark.parametrize("sent", FRAMES.values(), ids=FRAMES.keys())
 @pytest.mark.parametrize("way", ["there", "back"])
 @pytest.mark.usefixtures("plane")

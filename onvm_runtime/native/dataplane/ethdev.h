@@ -31,6 +31,7 @@ struct ethdev_queue {
 struct ethdev {
     uint16_t id;
     uint16_t rx_queues, tx_queues;
+    bool interrupts; /* its driver can tell of frames that came, so that nobody needs to look */
     unsigned first; /* worker that has receive queue 0, and refreshes the counters */
     struct ethdev_queue queue[ONVM_MAX_WORKERS];
     rte_spinlock_t turn[ONVM_MAX_WORKERS]; /* by transmit queue */
@@ -49,6 +50,7 @@ uint16_t ethdev_receive(struct port_queue *queue, struct rte_mbuf **frames, uint
 uint16_t ethdev_receive_file(struct port_queue *queue, struct rte_mbuf **frames, uint16_t count);
 uint16_t ethdev_receive_copying(struct port_queue *queue, struct rte_mbuf **frames,
                                 uint16_t count);
+void ethdev_watch(struct port_queue *queue, bool watched);
 void ethdev_transmit(struct port_queue *queue, struct rte_mbuf **frames, uint16_t count);
 
 #endif

@@ -2,6 +2,7 @@
 #include <rte_ethdev.h>
 #include <sched.h>
 #include <string.h>
+#include <sys/eventfd.h>
 
 #include "checksum.h"
 #include "ethdev.h"
@@ -65,6 +66,21 @@ ethdev_receive(struct port_queue *queue, struct rte_mbuf **frames, uint16_t coun
 
     count = rte_eth_rx_burst(own->id, own->receive, frames, count);
     return count == 0 ? 0 : accept_burst(queue, frames, count);
+}
+
+/* The event that counts the device's interrupts is read, or it would wake the worker for ever. */
+void
+ethdev_watch(struct port_queue *queue, bool watched)
+{
+    const struct ethdev_queue *own = queue->state;
+    eventfd_t interrupts;
+
+    if (watched) {
+        rte_eth_dev_rx_intr_enable(own->id, own->receive);
+        return;
+    }
+    rte_eth_dev_rx_intr_disable(own->id, own->receive);
+    eventfd_read(queue->wait_fd, &interrupts);
 }
 
 /* A file gives nothing only at its end, or when there is no buffer to read into. */

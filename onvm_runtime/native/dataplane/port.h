@@ -40,6 +40,9 @@ struct port_ops {
     /* Asks the device, so not for every burst.  Clears a socket's pending error as well: until
      * then wait_fd wakes whoever waits. */
     bool (*up)(struct port *port);
+    /* Before a sleep: has the device make wait_fd readable when frames come, which it may only do for
+     * those that come from now on.  After it: ends that.  NULL: it always does, or never. */
+    void (*watch)(struct port_queue *queue, bool watched);
     /* Refreshes counters that only the device knows (rx_missed); may be NULL. */
     void (*refresh)(struct port_queue *queue);
     void (*close)(struct port *port); /* called within the port's namespace */

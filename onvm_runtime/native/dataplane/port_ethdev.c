@@ -9,6 +9,7 @@
 #include <errno.h>
 #include <linux/bpf.h>
 #include <rte_ethdev.h>
+#include <rte_log.h>
 #include <rte_malloc.h>
 #include <stdlib.h>
 #include <string.h>
@@ -17,6 +18,7 @@
 
 #include "ethdev.h"
 #include "frame.h"
+#include "pci_device.h"
 #include "port_kinds.h"
 
 #define RX_DESCRIPTORS 1024
@@ -98,6 +100,15 @@ static const struct port_ops ethdev_ops = {
     .receive = ethdev_receive,
     .transmit = ethdev_transmit,
     .up = ethdev_up,
+    .refresh = ethdev_refresh,
+    .close = ethdev_close,
+};
+
+static const struct port_ops interrupt_ops = {
+    .receive = ethdev_receive,
+    .transmit = ethdev_transmit,
+    .up = ethdev_up,
+    .watch = ethdev_watch,
     .refresh = ethdev_refresh,
     .close = ethdev_close,
 };
@@ -345,7 +356,7 @@ configure(struct port *port, struct ethdev *ethdev, struct failure *failure)
 {
     struct rte_eth_conf conf = {
         .rxmode.mtu = port->mtu,
-        .intr_conf.rxq = is_kind(port, "tap"),
+        .intr_conf.rxq = ethdev->interrupts,
     };
     struct rte_eth_dev_info info;
     int result = rte_eth_dev_info_get(ethdev->id, &info);
@@ -412,10 +423,12 @@ start(const struct ethdev *ethdev, struct failure *failure)
 }
 
 static const struct port_ops *
-choose_ops(const struct port *port)
+choose_ops(const struct port *port, const struct ethdev *ethdev)
 {
     if (is_kind(port, "af_xdp"))
         return &xdp_ops;
+    if (is_kind(port, "pci") && ethdev->interrupts)
+        return &interrupt_ops;
     return is_kind(port, "pcap") ? &file_ops : &ethdev_ops;
 }
 
@@ -426,13 +439,13 @@ describe_port(struct port *port, const struct ethdev *ethdev)
 
     if (rte_eth_macaddr_get(ethdev->id, &address) == 0)
         memcpy(port->mac, &address, sizeof(port->mac));
-    port->ops = choose_ops(port);
+    port->ops = choose_ops(port, ethdev);
 }
 
 static int
 wait_descriptor(const struct port *port, const struct ethdev *ethdev, uint16_t queue)
 {
-    if (is_kind(port, "tap"))
+    if (ethdev->interrupts)
         return rte_eth_dev_rx_intr_ctl_q_get_fd(ethdev->id, queue);
     return is_kind(port, "af_xdp") ? xdp_socket(&ethdev->xdp) : -1;
 }
@@ -460,12 +473,54 @@ share_out(struct port *port, struct ethdev *ethdev)
 }
 
 static bool
+start_queues(struct port *port, struct ethdev *ethdev, struct failure *failure)
+{
+    return configure(port, ethdev, failure) && set_up_queues(port, ethdev, failure) &&
+           start(ethdev, failure);
+}
+
+/* Whether each queue can indeed be watched; the first time a driver may say that it cannot. */
+static bool
+can_watch(const struct ethdev *ethdev)
+{
+    for (uint16_t i = 0; i < ethdev->rx_queues; i++)
+        if (rte_eth_dev_rx_intr_ctl_q_get_fd(ethdev->id, i) < 0 ||
+            rte_eth_dev_rx_intr_enable(ethdev->id, i) != 0 ||
+            rte_eth_dev_rx_intr_disable(ethdev->id, i) != 0)
+            return false;
+    return true;
+}
+
+/* With an interrupt for each queue, or, where the driver has none or too few, without. */
+static bool
+start_pci(struct port *port, struct ethdev *ethdev, const char *address, struct failure *failure)
+{
+    ethdev->interrupts = pci_has_queue_interrupts(address);
+    if (ethdev->interrupts) {
+        if (start_queues(port, ethdev, failure) && can_watch(ethdev))
+            return true;
+        RTE_LOG(NOTICE, USER1, "%s has no interrupts for its queues: it is polled\n", port->name);
+        rte_eth_dev_stop(ethdev->id);
+        ethdev->interrupts = false;
+    }
+    return start_queues(port, ethdev, failure);
+}
+
+static bool
+start_device(struct port *port, struct ethdev *ethdev, json_t *request, struct failure *failure)
+{
+    if (is_kind(port, "pci"))
+        return start_pci(port, ethdev, port_text(request, "address"), failure);
+    ethdev->interrupts = is_kind(port, "tap");
+    return start_queues(port, ethdev, failure);
+}
+
+static bool
 bring_up_device(struct port *port, struct ethdev *ethdev, json_t *request, struct failure *failure)
 {
     return probe(port, ethdev, request, failure) &&
            region_map_device(port->region, ethdev->device, failure) &&
-           configure(port, ethdev, failure) && set_up_queues(port, ethdev, failure) &&
-           start(ethdev, failure);
+           start_device(port, ethdev, request, failure);
 }
 
 /* Notes what the driver opened, whether or not it got to the end. */

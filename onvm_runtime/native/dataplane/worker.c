@@ -81,12 +81,26 @@ watch(struct worker *worker, int operation, int fd)
     epoll_ctl(worker->epoll, operation, fd, &event);
 }
 
+/* Devices tell only of frames that come later, so a look at all ports comes between this and a sleep. */
+static void
+watch_ports(struct worker *worker, bool watched)
+{
+    for (unsigned i = 0; i < worker->ports; i++) {
+        struct port_queue *queue = worker->queue[worker->port_list[i]];
+
+        if (queue->receives && queue->port->ops->watch != NULL)
+            queue->port->ops->watch(queue, watched);
+    }
+    worker->watching = watched;
+}
+
 void
 worker_add_port(struct worker *worker, void *argument)
 {
     struct port *port = argument;
     struct port_queue *queue = &port->queue[worker->number];
 
+    watch_ports(worker, false);
     worker->queue[port->id] = queue;
     worker->port_list[worker->ports++] = port->id;
     if (queue->wait_fd >= 0)
@@ -100,6 +114,7 @@ worker_remove_port(struct worker *worker, void *argument)
     const struct port_queue *queue = worker->queue[port->id];
     unsigned i = 0;
 
+    watch_ports(worker, false);
     if (queue->wait_fd >= 0)
         watch(worker, EPOLL_CTL_DEL, queue->wait_fd);
     while (worker->port_list[i] != port->id)
@@ -185,7 +200,7 @@ wait_for_events(struct worker *worker, bool polls)
 }
 
 static void
-fall_asleep(struct worker *worker)
+sleep_until_woken(struct worker *worker)
 {
     bool polls = must_poll(worker);
 
@@ -197,6 +212,17 @@ fall_asleep(struct worker *worker)
         wait_for_events(worker, polls);
     }
     onvm_doorbell_disarm(worker->doorbell);
+    watch_ports(worker, false);
+}
+
+/* The first time it only has the ports watched: the turn after that sees what came before. */
+static void
+fall_asleep(struct worker *worker)
+{
+    if (worker->watching)
+        sleep_until_woken(worker);
+    else
+        watch_ports(worker, true);
 }
 
 static void
@@ -252,6 +278,8 @@ worker_main(void *argument)
         empty_turns = moved > 0 ? 0 : empty_turns + 1;
         if (empty_turns > 0)
             idle(worker, empty_turns);
+        else if (worker->watching)
+            watch_ports(worker, false);
         account_time(worker, moved);
     }
     answer_call(worker);

@@ -108,6 +108,7 @@ struct worker {
 
     unsigned ports; /* in `port_list` */
     unsigned first_port; /* in `port_list`: where the next turn begins */
+    bool watching; /* ports make their wait_fd readable when frames come */
     long poll_ns; /* the next sleep, while a port must be polled */
     uint8_t port_list[ONVM_MAX_PORTS];
     struct port_queue *queue[ONVM_MAX_PORTS]; /* its own, by port; NULL: there is no such port */
