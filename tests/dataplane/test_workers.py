@@ -257,6 +257,23 @@ def test_an_idle_node_uses_little_of_a_core(lab: Lab) -> None:
     assert sum(map(cpu_seconds, pids)) - used < 0.05 * (time.monotonic() - began)
 
 
+def test_a_worker_gives_way_to_nfs_on_its_core(start_plane: Callable[..., Plane]) -> None:
+    """It is offered far more than they can take, and could drop the rest without end."""
+    plane = start_plane("--cores", str(CPUS[0]), "--buffers", "4096")
+    plane.request("port.add", name="in", kind="null")
+    plane.request("port.add", name="out", kind="pcap", transmit="/dev/null")
+    plane.start_nf("fw-1", service="fw")
+    nf = plane.nfs["fw-1"].pid
+    os.sched_setaffinity(nf, {CPUS[0]})
+    plane.plan([{**CHAIN, "path": ["fw"]}], default_chain=1)
+    eventually(lambda: plane.workers()[0].port[1].tx.packets, "packets pass")
+
+    before = cpu_seconds(nf), cpu_seconds(plane.process.pid)
+    time.sleep(3)
+    nf_time, plane_time = cpu_seconds(nf) - before[0], cpu_seconds(plane.process.pid) - before[1]
+    assert nf_time > 0.1 * plane_time
+
+
 @pytest.mark.parametrize(
     ("options", "said"),
     [

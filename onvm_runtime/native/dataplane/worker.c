@@ -11,6 +11,7 @@
 #include <string.h>
 #include <sys/epoll.h>
 #include <sys/eventfd.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "link.h"
@@ -31,6 +32,15 @@
 #define SLEEP_NS 100000000l
 #define POLL_NS_FIRST 125000l
 #define POLL_NS_LAST 1500000l
+
+/*
+ * A worker that only drops while NFs hold packets may be what keeps them from running, on
+ * a core that they share: after so long it leaves the core to them for a while.  It loses
+ * nothing, for what comes in meanwhile would be dropped as well.  No doorbell ends the
+ * while, or the worker would be back after the first burst of many.
+ */
+#define FUTILE_US 25
+#define GIVE_WAY_NS 20000l
 
 struct worker_call {
     void (*function)(struct worker *, void *);
@@ -67,6 +77,7 @@ void
 worker_drop(struct worker *worker, uint16_t chain, struct rte_mbuf *frame,
             enum onvm_drop_reason reason)
 {
+    worker->dropped++;
     ONVM_COUNT(worker->counters->dropped[reason], 1);
     if (chain != 0)
         ONVM_COUNT(worker->counters->chain[chain].dropped, 1);
@@ -238,18 +249,40 @@ idle(struct worker *worker, unsigned empty_turns)
     }
 }
 
+static void
+give_way(struct worker *worker)
+{
+    nanosleep(&(struct timespec){.tv_nsec = GIVE_WAY_NS}, NULL);
+    worker->useful_at = rte_rdtsc();
+}
+
+/* Judges a turn by what it received from ports and took home from NFs. */
+static void
+judge_turn(struct worker *worker, unsigned received, unsigned returned, uint64_t dropped)
+{
+    if (worker->poll || returned > 0 || worker->dropped - dropped < received ||
+        worker->ledger.out == 0)
+        worker->useful_at = worker->turn_at;
+    else if (worker->turn_at - worker->useful_at > worker->cycles_per_ms / 1000 * FUTILE_US)
+        give_way(worker);
+}
+
 static unsigned
 turn(struct worker *worker)
 {
-    unsigned moved;
+    uint64_t dropped = worker->dropped;
+    unsigned received, returned;
 
     news_take(&worker->news, worker->classifier, worker->now / 1000);
-    moved = ingress_turn(worker) + egress_turn(worker);
+    received = ingress_turn(worker);
+    returned = egress_turn(worker);
     egress_flush(worker);
     ingress_ring(worker);
     answer_call(worker);
     ONVM_COUNT(worker->counters->loops, 1);
-    return moved;
+    if (received > 0)
+        judge_turn(worker, received, returned, dropped);
+    return received + returned;
 }
 
 static void

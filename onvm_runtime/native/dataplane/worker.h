@@ -108,6 +108,8 @@ struct worker {
 
     unsigned ports; /* in `port_list` */
     unsigned first_port; /* in `port_list`: where the next turn begins */
+    uint64_t dropped;   /* frames and packets so far, for any reason */
+    uint64_t useful_at; /* TSC when a turn last did more than to drop what it received */
     bool watching; /* ports make their wait_fd readable when frames come */
     long poll_ns; /* the next sleep, while a port must be polled */
     uint8_t port_list[ONVM_MAX_PORTS];
