@@ -27,7 +27,7 @@ FIRST_SECTOR = 2048
 SYSTEM = [
     "linux-image-amd64", "initramfs-tools", "grub-pc-bin", "grub2-common", "systemd-sysv", "udev",
     "dbus", "kmod", "openssh-server", "iproute2", "pciutils", "procps", "python3", "python3-apt",
-    "iptables", "docker.io", "lz4",
+    "iptables", "docker.io", "apparmor", "lz4",
 ]  # fmt: skip
 SLOW_UNITS = [
     "apt-daily.timer", "apt-daily-upgrade.timer", "dpdk.service", "dpkg-db-backup.timer",
