@@ -260,8 +260,10 @@ give_way(struct worker *worker)
 static void
 judge_turn(struct worker *worker, unsigned received, unsigned returned, uint64_t dropped)
 {
-    if (worker->poll || returned > 0 || worker->dropped - dropped < received ||
-        worker->ledger.out == 0)
+    bool futile = received > 0 && returned == 0 && worker->dropped - dropped >= received &&
+                  worker->ledger.out > 0;
+
+    if (worker->poll || !futile)
         worker->useful_at = worker->turn_at;
     else if (worker->turn_at - worker->useful_at > worker->cycles_per_ms / 1000 * FUTILE_US)
         give_way(worker);
@@ -280,8 +282,7 @@ turn(struct worker *worker)
     ingress_ring(worker);
     answer_call(worker);
     ONVM_COUNT(worker->counters->loops, 1);
-    if (received > 0)
-        judge_turn(worker, received, returned, dropped);
+    judge_turn(worker, received, returned, dropped);
     return received + returned;
 }
 
