@@ -13,7 +13,7 @@ from onvm_runtime.cli.doctor.host import Host, output
 from onvm_runtime.manager.config import NodeConfig
 
 _OLDEST_KERNEL = (5, 1)  # F_SEAL_FUTURE_WRITE, which keeps routes read-only for NFs
-_KNOWN_DPDK = ("22.11", "23.11", "24.11")
+_KNOWN_DPDK = ("21.11", "22.11", "23.11", "24.11")
 
 
 def kernel(_host: Host, _node: NodeConfig) -> Iterator[Finding]:

@@ -11,6 +11,7 @@
 #include <rte_ethdev.h>
 #include <rte_log.h>
 #include <rte_malloc.h>
+#include <rte_version.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -20,6 +21,10 @@
 #include "frame.h"
 #include "pci_device.h"
 #include "port_kinds.h"
+
+#if RTE_VERSION < RTE_VERSION_NUM(22, 11, 0, 0) /* which shows what its devices are made of */
+#define rte_dev_name(device) ((device)->name)
+#endif
 
 #define RX_DESCRIPTORS 1024
 #define TX_DESCRIPTORS 1024

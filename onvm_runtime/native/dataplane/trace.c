@@ -80,6 +80,7 @@ write_entered(struct trace *trace, uint8_t port, const struct rte_mbuf *frame,
         .port = port,
         .span = mark.span,
         .headed = (uint8_t)RTE_MIN(frame->data_len, ONVM_TRACE_HEAD),
+        .head = {0},
     };
 
     memcpy(record.head, rte_pktmbuf_mtod(frame, const void *), record.headed);
