@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: BSD-3-Clause
 """Releases on which nodes may run beside this host's: the data plane is compiled there, from their
-compilers and their DPDK, keeps its native tests, and starts.
+compilers and their DPDK, keeps its native tests, and starts; and they have the packages that the
+roles install.
 
 Root file systems are made by debootstrap, from the releases' own archives, and used by chroot.
 """
@@ -17,12 +18,16 @@ from pathlib import Path
 import mesonbuild
 import pytest
 
-ROOT = Path(__file__).parents[2]
+from tests.lab.image import of_roles
+
 MESON = Path(mesonbuild.__file__).parent
+ROOT = Path(__file__).parents[2]
 PACKAGES = "gcc,libc6-dev,libdpdk-dev,libjansson-dev,libpcap-dev,ninja-build,pkg-config,python3"
 DATAPLANE = "build/native/onvm_runtime/native/dataplane/onvm-dataplane"
 # meson is older there than the one that nodes get with the Python packages.
 SCRIPT = f"""
+apt-get update --quiet --quiet
+apt-get install --dry-run --quiet --quiet {" ".join(sorted({*of_roles(ROOT), "docker.io"}))}
 cd /src
 export PYTHONPATH=/meson
 python3 -m mesonbuild.mesonmain setup build/native -Dtests=true --buildtype=release
