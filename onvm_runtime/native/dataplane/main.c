@@ -20,6 +20,7 @@
 #include "question.h"
 #include "reclaim.h"
 #include "session.h"
+#include "sharing.h"
 #include "span.h"
 #include "topology.h"
 #include "wiring.h"
@@ -87,6 +88,7 @@ tick(void *context)
     question_expire(node);
     sweep_run(daemon->sweep, node);
     watch_ports(daemon);
+    sharing_look(node);
     return under_way(node) ? BUSY_MS : QUIET_MS;
 }
 

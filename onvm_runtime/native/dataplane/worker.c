@@ -34,8 +34,8 @@
 #define POLL_NS_LAST 1500000l
 
 /*
- * A worker that only drops while NFs hold packets may be what keeps them from running, on
- * a core that they share: after so long it leaves the core to them for a while.  It loses
+ * A worker that only drops while NFs hold packets is what keeps those from running that share
+ * its CPU (sharing.h): after so long it leaves the core to them for a while.  It loses
  * nothing, for what comes in meanwhile would be dropped as well.  No doorbell ends the
  * while, or the worker would be back after the first burst of many.
  */
@@ -263,7 +263,7 @@ judge_turn(struct worker *worker, unsigned received, unsigned returned, uint64_t
     bool futile = received > 0 && returned == 0 && worker->dropped - dropped >= received &&
                   worker->ledger.out > 0;
 
-    if (worker->poll || !futile)
+    if (!futile || !__atomic_load_n(&worker->shares_cpu, __ATOMIC_RELAXED))
         worker->useful_at = worker->turn_at;
     else if (worker->turn_at - worker->useful_at > worker->cycles_per_ms / 1000 * FUTILE_US)
         give_way(worker);

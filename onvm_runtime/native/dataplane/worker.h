@@ -98,6 +98,7 @@ struct worker {
     struct pressure pressure;
     struct news news;
     bool poll;            /* never sleeps */
+    bool shares_cpu;      /* with NFs (sharing.h); stored by the control thread */
     uint64_t chain_limit; /* buffers that one chain may have out: it must not starve the others */
 
     uint64_t cycles_per_ms;
