@@ -158,6 +158,9 @@ void worker_call(struct worker *worker, void (*function)(struct worker *, void *
 
 void worker_stop(struct worker *worker);
 
+/* What no packet needs: once a millisecond, and before a long sleep. */
+void worker_tick(struct worker *worker);
+
 /* Releases what worker_open made; the thread has ended. */
 void worker_close(struct worker *worker);
 
