@@ -8,6 +8,7 @@
 
 #define SLEEP_MAX 100000000 /* nanoseconds; after it the sockets are looked at again */
 #define RETRY 20000000      /* between attempts to attach */
+#define COARSE 4000000      /* the clock of timers moves in steps of about this: sleep past the next */
 #define NAP 1000000         /* with several doorbells: only one of them can be waited for */
 
 struct loop {
@@ -224,7 +225,7 @@ rest(struct loop *loop)
         pause_for(earlier(longest, RETRY));
     else if (has_packets(loop->group))
         sched_yield(); /* nobody rings when the home edge has room again */
-    else if (sleep_until_rung(loop, longest))
+    else if (sleep_until_rung(loop, longest + COARSE))
         return;
     group_follow(loop->group);
 }
