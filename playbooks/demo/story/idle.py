@@ -27,9 +27,5 @@ def show(story: Story, node: Node) -> None:
 
 
 def _cpu_seconds(pid: int) -> float:
-    """Processor time of a process so far, to the nanosecond (clock_getcpuclockid(3)).
-
-    The times of proc(5) are counted in ticks of the clock, at which whoever runs gets all of one:
-    of sleepers that a timer wakes they say several times too much.
-    """
+    """Processor time of a process so far; proc(5) has it in ticks (clock_getcpuclockid(3))."""
     return time.clock_gettime((~pid << 3) | SCHEDULER_CLOCK)
