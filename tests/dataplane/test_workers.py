@@ -14,6 +14,7 @@ from typing import Any
 import pytest
 from scapy.utils import wrpcap
 
+from tests.bench.processes import cpu_nanoseconds
 from tests.dataplane.namespaces import Namespace
 from tests.dataplane.plane import HOSTILE, Plane, eventually
 from tests.dataplane.test_crash import dropped, load, settle
@@ -242,8 +243,7 @@ def test_ports_of_one_queue_are_spread_over_the_workers(plane: Plane, tmp_path: 
 
 
 def cpu_seconds(pid: int) -> float:
-    fields = Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()
-    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+    return cpu_nanoseconds(pid) / 1e9
 
 
 def test_an_idle_node_uses_little_of_a_core(lab: Lab) -> None:
@@ -255,6 +255,15 @@ def test_an_idle_node_uses_little_of_a_core(lab: Lab) -> None:
     began, used = time.monotonic(), sum(map(cpu_seconds, pids))
     time.sleep(2)
     assert sum(map(cpu_seconds, pids)) - used < 0.05 * (time.monotonic() - began)
+
+
+def test_an_nf_with_a_timer_sleeps_until_it_is_due(plane: Plane) -> None:
+    """The clock that timers go by is behind the one that ends sleeps."""
+    plane.start_nf("monitor", "flow_monitor")
+    region: Any = plane.loop.run_until_complete(plane.control.nf_counters("monitor"))
+    before = region.counters.sleeps
+    time.sleep(2)
+    assert region.counters.sleeps - before < 100, "ten times a second it has something to do"
 
 
 def test_a_worker_gives_way_to_nfs_on_its_core(start_plane: Callable[..., Plane]) -> None:
