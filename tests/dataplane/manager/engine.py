@@ -3,8 +3,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import io
 import json
+import os
 import signal
 import subprocess
 import tarfile
@@ -63,10 +65,19 @@ class Engine:
     def close(self) -> None:
         """Ends it for good, and what its lives have left mounted."""
         self.end()
+        self._end_shims()
         mounts = [line.split()[1] for line in Path("/proc/mounts").read_text().splitlines()]
         for mount in reversed(mounts):
             if mount.startswith(f"{self._directory}/"):
                 subprocess.run(["umount", "--lazy", mount], check=True)
+
+    def _end_shims(self) -> None:
+        """Those of containers that no life of the engine knew any more."""
+        for process in Path("/proc").glob("[0-9]*"):
+            with contextlib.suppress(FileNotFoundError, ProcessLookupError):
+                words = (process / "cmdline").read_text().split("\0")
+                if "containerd-shim" in words[0] and words[-2].startswith(f"{self._directory}/"):
+                    os.kill(int(process.name), signal.SIGTERM)
 
     def build(self, name: str, program: Path) -> None:
         """Makes the image of a static program."""
