@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* forward: passes every packet on; it can swap the MAC addresses, and take its time. */
+#include <string.h>
+
 #include "nf/nf.h"
-#include "nf/packet.h"
 #include "nf/parameters.h"
 
 #define COST_MAX 10000000
@@ -30,14 +31,19 @@ configure(void *state, json_t *configuration, struct onvm_failure *failure)
     return true;
 }
 
+/* As two words (little-endian) and not as two addresses: half the loads and stores. */
 static void
 swap_mac(uint8_t *frame)
 {
-    struct onvm_ethernet *ethernet = onvm_ethernet(frame);
-    struct onvm_mac destination = ethernet->destination;
+    uint64_t head, swapped; /* the destination, and two bytes of the source */
+    uint32_t rest;          /* of the source */
 
-    ethernet->destination = ethernet->source;
-    ethernet->source = destination;
+    memcpy(&head, frame, sizeof(head));
+    memcpy(&rest, frame + sizeof(head), sizeof(rest));
+    swapped = head >> 48 | (uint64_t)rest << 16 | head << 48;
+    rest = (uint32_t)(head >> 16);
+    memcpy(frame, &swapped, sizeof(swapped));
+    memcpy(frame + sizeof(head), &rest, sizeof(rest));
 }
 
 /* Work that the compiler must not think away, about a CPU cycle a step. */

@@ -29,10 +29,9 @@ examine(struct attachment *attachment, const struct onvm_descriptor *descriptor)
 }
 
 static inline uint8_t *
-place_of(const struct onvm_burst *burst, uint64_t place)
+place_of(uint8_t *base, uint32_t stride, uint64_t place)
 {
-    return burst->base + (size_t)onvm_buffer_index((uint32_t)place) * burst->stride +
-           (uint16_t)(place >> 32);
+    return base + (size_t)onvm_buffer_index((uint32_t)place) * stride + (uint16_t)(place >> 32);
 }
 
 /* Adds a packet to the burst by its first descriptor. */
@@ -43,7 +42,7 @@ admit(struct passage *passage, struct onvm_descriptor descriptor)
     uint32_t i = burst->count;
 
     burst->descriptor[i] = descriptor;
-    burst->data[i] = place_of(burst, onvm_descriptor_read(&descriptor).place);
+    burst->data[i] = place_of(burst->base, burst->stride, onvm_descriptor_read(&descriptor).place);
     burst->count++;
 }
 
@@ -108,19 +107,40 @@ struct survey {
     uint64_t first;   /* the way of the first, as a word */
     uint64_t differs; /* the bits of the way in which others differ from it */
     uint64_t bytes;
-    uint32_t wrong; /* not 0: a handler may not see one of them */
+    uint32_t stray; /* not 0: one lies in no buffer */
+    uint32_t wrong; /* its highest bit: one does not fit its buffer, or is too short */
+    uint32_t slice_buffers, room; /* of the attachment: copies, which stay in registers */
 };
 
+static inline struct survey
+survey_open(const struct attachment *attachment, struct onvm_words first)
+{
+    return (struct survey){
+        .first = first.way,
+        .slice_buffers = attachment->welcome.slice_buffers,
+        .room = attachment->welcome.stride - ONVM_STAMPS_SIZE,
+    };
+}
+
+/* As in_bounds and ONVM_FRAME_MIN say, without a branch: what is too small underflows. */
 static inline void
 survey_packet(struct survey *survey, const struct attachment *attachment, struct onvm_words words)
 {
-    uint32_t offset = (uint16_t)(words.place >> 32), length = words.place >> 48;
+    uint32_t index = onvm_buffer_index((uint32_t)words.place), length = words.place >> 48;
+    uint32_t end = (uint16_t)((words.place >> 32) - ONVM_STAMPS_SIZE) + length;
 
     survey->differs |= words.way ^ survey->first;
     survey->bytes += length;
-    survey->wrong |= !attachment_has_buffer(attachment, onvm_buffer_index((uint32_t)words.place)) |
-                     !onvm_range_within(offset, length, attachment->welcome.stride) |
-                     (length < ONVM_FRAME_MIN);
+    survey->wrong |= (survey->room - end) | (length - ONVM_FRAME_MIN);
+    if (index >= survey->slice_buffers)
+        survey->stray |= !attachment_has_buffer(attachment, index);
+}
+
+/* Whether a handler may see all of the packets. */
+static inline bool
+survey_is_good(const struct survey *survey)
+{
+    return survey->stray == 0 && survey->wrong >> 31 == 0;
 }
 
 static void
@@ -157,20 +177,23 @@ static bool
 gather_together(struct passage *passage, const struct attachment *attachment,
                 const struct onvm_consumer *consumer, uint32_t count)
 {
-    struct survey survey = {.first = onvm_consumer_read(consumer, 0).way};
+    struct survey survey = survey_open(attachment, onvm_consumer_read(consumer, 0));
+    const struct onvm_consumer from = *consumer;
     struct onvm_burst *burst = &passage->burst;
+    uint8_t *base = burst->base;
+    uint32_t stride = burst->stride;
 
     for (uint32_t i = 0; i < count; i++) {
-        struct onvm_words words = onvm_consumer_read(consumer, i);
+        struct onvm_words words = onvm_consumer_read(&from, i);
 
         onvm_descriptor_write(&burst->descriptor[i], words);
-        burst->data[i] = place_of(burst, words.place);
+        burst->data[i] = place_of(base, stride, words.place);
         __builtin_prefetch(burst->data[i], 1);
         survey_packet(&survey, attachment, words);
     }
     survey_close(&survey, passage);
     burst->count = count;
-    return survey.wrong == 0 && (passage->flags & ONVM_FLAG_SEGMENT) == 0;
+    return survey_is_good(&survey) && (passage->flags & ONVM_FLAG_SEGMENT) == 0;
 }
 
 /* True: a handler may not see one of the packets. */
@@ -178,12 +201,13 @@ static bool
 survey_all(struct passage *passage, const struct attachment *attachment)
 {
     const struct onvm_burst *burst = &passage->burst;
-    struct survey survey = {.first = onvm_descriptor_read(&burst->descriptor[0]).way};
+    struct survey survey =
+        survey_open(attachment, onvm_descriptor_read(&burst->descriptor[0]));
 
     for (uint32_t i = 0; i < burst->count; i++)
         survey_packet(&survey, attachment, onvm_descriptor_read(&burst->descriptor[i]));
     survey_close(&survey, passage);
-    return survey.wrong != 0;
+    return !survey_is_good(&survey);
 }
 
 static uint32_t
@@ -257,7 +281,8 @@ resurvey(struct passage *passage, struct attachment *attachment)
     burst->reshaped = false;
     passage->bytes = 0;
     for (uint32_t i = 0; i < burst->count; i++)
-        burst->data[i] = place_of(burst, onvm_descriptor_read(&burst->descriptor[i]).place);
+        burst->data[i] = place_of(burst->base, burst->stride,
+                                  onvm_descriptor_read(&burst->descriptor[i]).place);
     if (survey_all(passage, attachment))
         sift(passage, attachment);
 }

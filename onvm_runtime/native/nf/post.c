@@ -72,14 +72,20 @@ follow_verdict(struct attachment *attachment, const struct onvm_descriptor *desc
     return drop(ONVM_DROP_nf_error);
 }
 
+/* A descriptor as it goes home. */
+static inline struct onvm_words
+with_verdict(struct onvm_words words, struct target target)
+{
+    words.way &= ~(ONVM_WAY_HOP | ONVM_WAY_VERDICT);
+    words.way |= (uint64_t)target.argument << 48 | (uint64_t)target.verdict << 56;
+    return words;
+}
+
 /* Fills one slot of a home edge; the caller counts. */
 static inline void
 put_home_slot(struct output *home, const struct onvm_descriptor *descriptor, struct target target)
 {
-    struct onvm_descriptor *slot = onvm_producer_put(&home->producer, descriptor);
-
-    slot->hop = target.argument;
-    slot->flags = (uint8_t)((descriptor->flags & ~ONVM_FLAG_VERDICT) | target.verdict);
+    onvm_producer_write(&home->producer, with_verdict(onvm_descriptor_read(descriptor), target));
 }
 
 /* Sends home a packet of one segment. */
@@ -178,18 +184,22 @@ static void
 post_home_together(struct attachment *attachment, const struct onvm_burst *burst,
                    struct target target)
 {
-    uint32_t first = onvm_buffer_index(burst->descriptor[0].buffer);
+    uint32_t first = onvm_buffer_index(burst->descriptor[0].buffer), count = burst->count;
     struct output *home = attachment_home(attachment, first);
+    struct onvm_producer producer; /* the compiler can tell that slots do not overlap it */
 
     if (!same_home(attachment, burst)) {
-        for (uint32_t i = 0; i < burst->count; i++)
+        for (uint32_t i = 0; i < count; i++)
             put_home(attachment, burst->descriptor[i], target);
         return;
     }
-    for (uint32_t i = 0; i < burst->count; i++)
-        put_home_slot(home, &burst->descriptor[i], target);
+    producer = home->producer;
+    for (uint32_t i = 0; i < count; i++)
+        onvm_producer_write(&producer,
+                            with_verdict(onvm_descriptor_read(&burst->descriptor[i]), target));
+    home->producer.head = producer.head;
     if (target.verdict == ONVM_VERDICT_DROP)
-        ONVM_COUNT(attachment_counters(attachment)->dropped[target.argument], burst->count);
+        ONVM_COUNT(attachment_counters(attachment)->dropped[target.argument], count);
 }
 
 /* The whole burst one hop further by one edge; what does not fit goes home as a drop. */
@@ -198,10 +208,15 @@ post_out_together(struct attachment *attachment, const struct onvm_burst *burst,
                   struct output *output)
 {
     uint32_t room = onvm_producer_room(&output->producer, burst->count);
+    struct onvm_producer producer = output->producer;
 
-    for (uint32_t i = 0; i < room; i++)
-        onvm_producer_put(&output->producer, &burst->descriptor[i])->hop =
-            (uint8_t)(burst->descriptor[i].hop + 1);
+    for (uint32_t i = 0; i < room; i++) {
+        struct onvm_words words = onvm_descriptor_read(&burst->descriptor[i]);
+
+        words.way += ONVM_WAY_ONE_HOP;
+        onvm_producer_write(&producer, words);
+    }
+    output->producer.head = producer.head;
     for (uint32_t i = room; i < burst->count; i++)
         put_home(attachment, burst->descriptor[i], drop(ONVM_DROP_edge_full));
     ONVM_COUNT(attachment_counters(attachment)->edge_full, burst->count - room);

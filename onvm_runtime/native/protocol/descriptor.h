@@ -79,21 +79,25 @@ struct onvm_words {
 };
 
 #define ONVM_WAY_CHAIN_AND_HOP UINT64_C(0xff03ff) /* of way >> 32 */
+#define ONVM_WAY_HOP UINT64_C(0x00ff000000000000)
+#define ONVM_WAY_VERDICT UINT64_C(0x0300000000000000)
+#define ONVM_WAY_ONE_HOP UINT64_C(0x0001000000000000)
 
 _Static_assert(__BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__, "the words above");
 
 typedef uint64_t __attribute__((may_alias)) onvm_word;
 
-/* Reads a descriptor once: what is checked afterwards is what was read, also in shared memory. */
+/*
+ * Reads a descriptor once: what is checked afterwards is what was read, also in shared
+ * memory.  By volatile reads, over which a compiler may still keep other values in registers,
+ * as it does not over atomic ones.
+ */
 static inline struct onvm_words
 onvm_descriptor_read(const struct onvm_descriptor *descriptor)
 {
-    const onvm_word *word = (const onvm_word *)descriptor;
+    const volatile onvm_word *word = (const volatile onvm_word *)descriptor;
 
-    return (struct onvm_words){
-        .place = __atomic_load_n(&word[0], __ATOMIC_RELAXED),
-        .way = __atomic_load_n(&word[1], __ATOMIC_RELAXED),
-    };
+    return (struct onvm_words){.place = word[0], .way = word[1]};
 }
 
 static inline void

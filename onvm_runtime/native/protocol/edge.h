@@ -134,21 +134,17 @@ onvm_producer_room(struct onvm_producer *producer, uint32_t want)
     return producer->slots - used < want ? producer->slots - used : want;
 }
 
-/* Fills the next slot, which may be amended until it is published; the caller has asked for room. */
-static inline struct onvm_descriptor *
-onvm_producer_put(struct onvm_producer *producer, const struct onvm_descriptor *descriptor)
-{
-    struct onvm_descriptor *slot =
-        &producer->edge->slot[producer->head++ & (producer->slots - 1)];
-
-    onvm_descriptor_copy(slot, descriptor);
-    return slot;
-}
-
+/* Fills the next slot; the caller has asked for room. */
 static inline void
 onvm_producer_write(struct onvm_producer *producer, struct onvm_words words)
 {
     onvm_descriptor_write(&producer->edge->slot[producer->head++ & (producer->slots - 1)], words);
+}
+
+static inline void
+onvm_producer_put(struct onvm_producer *producer, const struct onvm_descriptor *descriptor)
+{
+    onvm_producer_write(producer, onvm_descriptor_read(descriptor));
 }
 
 /* Lets the consumer see all that was put. */

@@ -9,7 +9,6 @@
  */
 #include <rte_eal.h>
 #include <rte_errno.h>
-#include <rte_ether.h>
 #include <rte_mbuf.h>
 #include <sched.h>
 #include <string.h>
@@ -48,14 +47,20 @@ check_pool(void)
         reference_fail("the pool must be ring_mp_mc here as well, not %s", name);
 }
 
+/* As nf_images/forward does it. */
 static void
 swap(struct rte_mbuf *mbuf)
 {
-    struct rte_ether_hdr *header = rte_pktmbuf_mtod(mbuf, struct rte_ether_hdr *);
-    struct rte_ether_addr destination = header->dst_addr;
+    uint8_t *frame = rte_pktmbuf_mtod(mbuf, uint8_t *);
+    uint64_t head, swapped;
+    uint32_t rest;
 
-    header->dst_addr = header->src_addr;
-    header->src_addr = destination;
+    memcpy(&head, frame, sizeof(head));
+    memcpy(&rest, frame + sizeof(head), sizeof(rest));
+    swapped = head >> 48 | (uint64_t)rest << 16 | head << 48;
+    rest = (uint32_t)(head >> 16);
+    memcpy(frame, &swapped, sizeof(swapped));
+    memcpy(frame + sizeof(head), &rest, sizeof(rest));
 }
 
 static void
