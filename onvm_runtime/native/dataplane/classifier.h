@@ -35,6 +35,7 @@
 #include <rte_mbuf.h>
 #include <stdbool.h>
 #include <stdint.h>
+#include <string.h>
 
 #include "../protocol/counters.h"
 #include "failure.h"
@@ -54,6 +55,19 @@ struct classification {
     uint8_t era;    /* in which its flow began */
     uint32_t flow;  /* symmetric hash */
 };
+
+#define CLASSIFICATION_FLOW UINT64_C(0xffffffff00000000) /* of its word (little-endian) */
+
+/* All of it, to be compared at once. */
+static inline uint64_t
+classification_word(const struct classification *classification)
+{
+    uint64_t word;
+
+    _Static_assert(sizeof(word) == sizeof(*classification), "it is one word");
+    memcpy(&word, classification, sizeof(word));
+    return word;
+}
 
 /* A way back that one worker learnt, for the others. */
 struct classifier_news {

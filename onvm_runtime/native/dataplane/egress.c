@@ -23,15 +23,18 @@ egress_flush(struct worker *worker)
     }
 }
 
-/* Queues a frame that may leave; sends what waits when it makes a burst. */
-static inline void
-batch_add(struct port_queue *queue, struct batch *batch, struct rte_mbuf *frame)
+/*
+ * Queues a frame that may leave behind `count` others, and sends them when they make a
+ * burst; returns how many wait then, which the caller keeps.
+ */
+static inline uint16_t
+batch_add(struct port_queue *queue, struct batch *batch, uint16_t count, struct rte_mbuf *frame)
 {
-    batch->frames[batch->count++] = frame;
-    if (batch->count == ONVM_BURST) {
-        queue->port->ops->transmit(queue, batch->frames, batch->count);
-        batch->count = 0;
-    }
+    batch->frames[count++] = frame;
+    if (count < ONVM_BURST)
+        return count;
+    queue->port->ops->transmit(queue, batch->frames, count);
+    return 0;
 }
 
 enum onvm_drop_reason
@@ -59,7 +62,7 @@ egress_frame(struct worker *worker, uint8_t id, uint16_t chain, struct rte_mbuf 
     }
     ONVM_COUNT(out->packets, 1);
     ONVM_COUNT(out->bytes, frame->pkt_len);
-    batch_add(queue, batch, frame);
+    batch->count = batch_add(queue, batch, batch->count, frame);
 }
 
 static inline bool
@@ -339,10 +342,12 @@ struct way_out {
     uint32_t longest; /* bytes of a frame that may leave at once; 0: none may */
     struct port_queue *queue;
     struct batch *batch;
+    uint16_t queued; /* the batch's count, which is stale until the way is closed */
     uint32_t packets;
     uint64_t bytes;
 };
 
+/* Counts what left so far. */
 static void
 way_out_close(struct worker *worker, struct way_out *way)
 {
@@ -354,6 +359,7 @@ way_out_close(struct worker *worker, struct way_out *way)
     ONVM_COUNT(out->bytes, way->bytes);
     worker->path[way->chain].in_flight -= way->packets;
     worker->ledger.out -= way->packets;
+    way->batch->count = way->queued;
     way->packets = 0;
     way->bytes = 0;
 }
@@ -373,21 +379,35 @@ way_out_open(struct worker *worker, struct way_out *way, uint16_t chain)
                        : queue->port->mtu + L2_HEADER,
         .queue = queue,
         .batch = &worker->batch[path->egress],
+        .queued = worker->batch[path->egress].count,
     };
 }
 
-/* The entry of a packet of one segment that goes on as its chain says; NULL: look closer. */
-static inline struct ledger_entry *
-find_plain(const struct ledger *ledger, uint32_t stride, struct onvm_words words)
+/* Whether it is a packet of one segment that goes on as its chain says. */
+static inline bool
+is_plain(uint32_t stride, struct onvm_words words)
 {
-    enum onvm_drop_reason reason;
     uint32_t length = words.place >> 48;
 
-    if (unlikely(length < SHORTEST_FRAME ||
-                 !onvm_range_within((uint16_t)(words.place >> 32), length, stride) ||
-                 (words.way >> 56 & ONVM_FLAG_VERDICT) != ONVM_VERDICT_NEXT))
-        return NULL;
-    return ledger_find(ledger, (uint32_t)words.place, &reason);
+    return length >= SHORTEST_FRAME &&
+           onvm_range_within((uint16_t)(words.place >> 32), length, stride) &&
+           (words.way & ONVM_WAY_VERDICT) == (uint64_t)ONVM_VERDICT_NEXT << 56;
+}
+
+/* The entry of what a descriptor names, with the way out of its chain opened; NULL: look closer. */
+static inline struct ledger_entry *
+find_and_open(struct worker *worker, const struct ledger *ledger, struct way_out *way,
+              uint32_t buffer)
+{
+    struct ledger_entry *entry = ledger_find_of(ledger, buffer, way->chain);
+    enum onvm_drop_reason reason;
+
+    if (likely(entry != NULL))
+        return entry;
+    entry = ledger_find(ledger, buffer, &reason);
+    if (entry != NULL)
+        way_out_open(worker, way, entry->chain);
+    return entry;
 }
 
 /*
@@ -395,41 +415,57 @@ find_plain(const struct ledger *ledger, uint32_t stride, struct onvm_words words
  * and is queued.  False: nothing was done, it needs to be looked at more closely.
  */
 static inline bool
-leave_at_once(struct worker *worker, const struct ledger *ledger, struct way_out *way,
-              struct onvm_words words)
+leave_at_once(struct worker *worker, const struct ledger *ledger, uint32_t stride,
+              struct way_out *way, struct onvm_words words)
 {
-    struct ledger_entry *entry = find_plain(ledger, worker->region->layout.stride, words);
-    uint32_t length = words.place >> 48;
+    uint32_t buffer = (uint32_t)words.place, length = words.place >> 48;
+    struct ledger_entry *entry;
     struct rte_mbuf *frame;
 
-    if (unlikely(entry == NULL))
+    if (unlikely(!is_plain(stride, words)))
         return false;
-    if (unlikely(entry->chain != way->chain))
-        way_out_open(worker, way, entry->chain);
-    if (unlikely(length > way->longest))
+    entry = find_and_open(worker, ledger, way, buffer);
+    if (unlikely(entry == NULL || length > way->longest))
         return false;
     ledger_end_life(entry);
-    frame = worker->region->mbuf[onvm_buffer_index((uint32_t)words.place)];
+    frame = worker->region->mbuf[onvm_buffer_index(buffer)];
     describe_frame(frame, (uint16_t)(words.place >> 32), (uint16_t)length, length);
     way->packets++;
     way->bytes += length;
-    batch_add(way->queue, way->batch, frame);
+    way->queued = batch_add(way->queue, way->batch, way->queued, frame);
     return true;
+}
+
+/* A packet that is not like most; it may join the batch of the way, too. */
+static void
+receive_closely(struct worker *worker, uint16_t nf, const struct onvm_descriptor *descriptor,
+                bool probe, struct way_out *way)
+{
+    way_out_close(worker, way);
+    if (probe)
+        receive_probe(worker, nf, descriptor);
+    else
+        receive_descriptor(worker, nf, descriptor);
+    if (way->batch != NULL)
+        way->queued = way->batch->count;
 }
 
 /* `probes`: bit i, descriptor i is one's; where it is a constant 0, nobody asks. */
 static __rte_always_inline uint32_t
 receive_each(struct worker *worker, uint16_t nf, const struct onvm_descriptor *descriptors,
-             uint32_t count, uint32_t probes)
+             uint32_t count, uint64_t probes)
 {
     const struct ledger ledger = worker->ledger; /* where it lies; not its count */
+    const uint32_t stride = worker->region->layout.stride;
     struct way_out way = {0};
 
-    for (uint32_t i = 0; i < count; i++)
-        if (probes >> i & 1)
-            receive_probe(worker, nf, &descriptors[i]);
-        else if (!leave_at_once(worker, &ledger, &way, onvm_descriptor_read(&descriptors[i])))
-            receive_descriptor(worker, nf, &descriptors[i]);
+    for (uint32_t i = 0; i < count; i++) {
+        bool probe = probes >> i & 1;
+
+        if (unlikely(probe || !leave_at_once(worker, &ledger, stride, &way,
+                                             onvm_descriptor_read(&descriptors[i]))))
+            receive_closely(worker, nf, &descriptors[i], probe, &way);
+    }
     way_out_close(worker, &way);
     return count;
 }

@@ -171,7 +171,7 @@ enter_chain(struct worker *worker, const struct port *port, struct rte_mbuf *fra
 }
 
 static inline uint8_t
-sample_flag(uint32_t sampled, unsigned i)
+sample_flag(uint64_t sampled, unsigned i)
 {
     return sampled >> i & 1 ? ONVM_FLAG_SAMPLED : 0;
 }
@@ -181,16 +181,17 @@ static inline uint16_t
 common_entrance(const struct worker *worker, struct rte_mbuf **frames,
                 const struct classification *results, unsigned count)
 {
-    uint16_t chain = results[0].chain, service = worker->path[chain].service[0];
+    uint16_t service = worker->path[results[0].chain].service[0];
     uint16_t nf = entrance(worker, service, &results[0]), differs = 0;
-    uint32_t flows = 0;
+    uint64_t ways = 0;
 
     for (unsigned i = 0; i < count; i++) {
-        differs |= (uint16_t)((results[i].chain ^ chain) | (results[i].era ^ results[0].era) |
-                              (frames[i]->nb_segs ^ 1));
-        flows |= results[i].flow ^ results[0].flow;
+        ways |= classification_word(&results[i]) ^ classification_word(&results[0]);
+        differs |= frames[i]->nb_segs ^ 1;
     }
-    for (unsigned i = 0; i < count && flows != 0; i++)
+    if ((ways & ~CLASSIFICATION_FLOW) != 0 || differs != 0)
+        return WORKER_NO_NF;
+    for (unsigned i = 0; i < count && ways != 0; i++)
         differs |= entrance(worker, service, &results[i]) ^ nf;
     return differs == 0 ? nf : WORKER_NO_NF;
 }
@@ -199,7 +200,7 @@ common_entrance(const struct worker *worker, struct rte_mbuf **frames,
 static uint32_t
 hand_out_together(struct worker *worker, struct onvm_producer *producer, const struct port *port,
                   struct rte_mbuf **frames, const struct classification *results, uint16_t count,
-                  uint32_t sampled)
+                  uint64_t sampled)
 {
     const struct ledger ledger = worker->ledger; /* where it lies; not its count */
     const struct region region = {.base = worker->region->base,
@@ -229,7 +230,7 @@ hand_out_together(struct worker *worker, struct onvm_producer *producer, const s
  */
 static bool
 enter_together(struct worker *worker, const struct port *port, struct rte_mbuf **frames,
-               const struct classification *results, uint16_t count, uint32_t sampled)
+               const struct classification *results, uint16_t count, uint64_t sampled)
 {
     struct path *path = &worker->path[results[0].chain];
     struct tally tally = {.chain = results[0].chain, .packets = count};
@@ -284,7 +285,7 @@ enter(struct worker *worker, const struct port *port, struct rte_mbuf *frame,
 
 static void
 enter_one_by_one(struct worker *worker, const struct port *port, struct rte_mbuf **frames,
-                 struct classification *results, uint16_t count, uint32_t sampled,
+                 struct classification *results, uint16_t count, uint64_t sampled,
                  struct tally *tally)
 {
     for (uint16_t i = 0; i < count; i++) {
@@ -387,7 +388,7 @@ ingress_queue(struct worker *worker, struct port_queue *queue)
     struct classification results[ONVM_BURST];
     struct tally tally = {0};
     uint16_t received = port->ops->receive(queue, frames, ONVM_BURST), count = received;
-    uint32_t sampled;
+    uint64_t sampled;
 
     if (received == 0)
         return 0;

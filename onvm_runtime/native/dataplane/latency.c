@@ -29,10 +29,10 @@ latency_set(struct latency *latency, uint32_t every)
     latency->next = every != 0 ? distance(latency) - 1 : 0;
 }
 
-uint32_t
+uint64_t
 latency_choose(struct latency *latency, struct rte_mbuf *const *frames, uint32_t count)
 {
-    uint32_t chosen = 0;
+    uint64_t chosen = 0;
     uint64_t now;
 
     if (latency->next >= count) {
@@ -43,7 +43,7 @@ latency_choose(struct latency *latency, struct rte_mbuf *const *frames, uint32_t
     for (; latency->next < count; latency->next += distance(latency)) {
         struct onvm_stamps *stamps = frames[latency->next]->buf_addr;
         *stamps = (struct onvm_stamps){.ingress = now, .posted = now};
-        chosen |= 1u << latency->next;
+        chosen |= 1ull << latency->next;
     }
     latency->next -= count;
     return chosen;
@@ -78,12 +78,12 @@ record(struct latency *latency, const struct region *region, uint16_t chain,
     onvm_histogram_record(&seen->total, stamps.ingress, now);
 }
 
-uint32_t
+uint64_t
 latency_record(struct latency *latency, const struct region *region, const struct ledger *ledger,
                const struct onvm_descriptor *descriptors, uint32_t count)
 {
     uint64_t now = rte_rdtsc();
-    uint32_t probes = 0;
+    uint64_t probes = 0;
 
     for (uint32_t i = 0; i < count; i++) {
         uint16_t chain;
@@ -92,7 +92,7 @@ latency_record(struct latency *latency, const struct region *region, const struc
             continue;
         chain = chain_of(ledger, descriptors[i].buffer);
         if (chain != 0 && trace_is_probe(&latency->trace, descriptors[i].buffer))
-            probes |= 1u << i;
+            probes |= 1ull << i;
         else if (chain != 0)
             record(latency, region, chain, &descriptors[i], now);
     }

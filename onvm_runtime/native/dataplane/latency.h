@@ -33,9 +33,9 @@ bool latency_clock_is_invariant(void);
 void latency_set(struct latency *latency, uint32_t every);
 
 /* Chooses and stamps frames of a burst; bit i: frame i has ONVM_FLAG_SAMPLED. */
-uint32_t latency_choose(struct latency *latency, struct rte_mbuf *const *frames, uint32_t count);
+uint64_t latency_choose(struct latency *latency, struct rte_mbuf *const *frames, uint32_t count);
 
-static inline uint32_t
+static inline uint64_t
 latency_sample(struct latency *latency, struct rte_mbuf *const *frames, uint32_t count)
 {
     return latency->every != 0 ? latency_choose(latency, frames, count) : 0;
@@ -45,7 +45,7 @@ latency_sample(struct latency *latency, struct rte_mbuf *const *frames, uint32_t
  * Records the sampled packets of a burst that came home, before the ledger takes them back;
  * bit i: descriptor i is a probe's, which is left to the caller.
  */
-uint32_t latency_record(struct latency *latency, const struct region *region,
+uint64_t latency_record(struct latency *latency, const struct region *region,
                         const struct ledger *ledger, const struct onvm_descriptor *descriptors,
                         uint32_t count);
 

@@ -44,6 +44,13 @@ struct __attribute__((aligned(8))) ledger_entry {
 };
 
 _Static_assert(sizeof(struct ledger_entry) == 8, "the sweep reads it whole");
+
+/* An entry as one word, as it lies in memory (little-endian: descriptor.h). */
+typedef uint64_t __attribute__((may_alias)) ledger_word;
+
+#define LEDGER_WORD_OUT UINT64_C(0x100)      /* LEDGER_OUT in its place */
+#define LEDGER_WORD_CHAIN 16                 /* its lowest bit */
+#define LEDGER_WORD_WHO UINT64_C(0x03ffffff) /* generation, state and chain */
 _Static_assert(ONVM_MAX_CHAINS <= 1 << 10, "a chain has 10 bits there");
 
 /* With what a buffer goes out. */
@@ -72,12 +79,10 @@ ledger_begin_life(const struct ledger *ledger, uint32_t index, struct ledger_lif
 {
     struct ledger_entry *entry = &ledger->entry[index - ledger->first];
     uint8_t generation = (uint8_t)(entry->generation + 1);
+    uint64_t said = LEDGER_WORD_OUT | (uint64_t)(life.chain & 1023) << LEDGER_WORD_CHAIN |
+                    (uint64_t)(life.ttl & 63) << 26 | (uint64_t)life.now << 32;
 
-    *entry = (struct ledger_entry){.generation = generation,
-                                   .out = LEDGER_OUT,
-                                   .chain = life.chain & 1023,
-                                   .ttl = life.ttl & 63,
-                                   .since = life.now};
+    *(ledger_word *)entry = said | generation;
     return onvm_buffer(index, generation);
 }
 
@@ -129,6 +134,23 @@ ledger_find(const struct ledger *ledger, uint32_t buffer, enum onvm_drop_reason 
         return NULL;
     }
     return entry;
+}
+
+/*
+ * The entry of a buffer that a descriptor names, if it is out as a packet of this chain and
+ * the first of its segments: by one comparison.  NULL: ask ledger_find.
+ */
+static inline struct ledger_entry *
+ledger_find_of(const struct ledger *ledger, uint32_t buffer, uint16_t chain)
+{
+    uint32_t place = onvm_buffer_index(buffer) - ledger->first;
+    uint64_t wanted = LEDGER_WORD_OUT | (uint64_t)chain << LEDGER_WORD_CHAIN |
+                      onvm_buffer_generation(buffer);
+
+    if (place >= ledger->count ||
+        ((*(const ledger_word *)&ledger->entry[place] ^ wanted) & LEDGER_WORD_WHO) != 0)
+        return NULL;
+    return &ledger->entry[place];
 }
 
 /* Ends the life of what ledger_find found.  The caller counts it in ledger->out. */

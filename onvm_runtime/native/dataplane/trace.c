@@ -48,17 +48,17 @@ stamp(struct rte_mbuf *frame, uint64_t ingress)
     *stamps = (struct onvm_stamps){.ingress = ingress, .posted = ingress};
 }
 
-uint32_t
+uint64_t
 trace_choose(struct trace *trace, struct rte_mbuf *const *frames,
              const struct classification *results, uint32_t count)
 {
-    uint32_t chosen = 0;
+    uint64_t chosen = 0;
 
     for (uint32_t i = 0; i < count && trace->wanted > 0; i++) {
         if (!trace->wants[results[i].chain])
             continue;
         stamp(frames[i], rte_rdtsc());
-        chosen |= 1u << i;
+        chosen |= 1ull << i;
         trace->wanted--;
     }
     return chosen;
@@ -90,10 +90,10 @@ write_entered(struct trace *trace, uint8_t port, const struct rte_mbuf *frame,
 
 void
 trace_enter(struct trace *trace, uint8_t port, struct rte_mbuf *const *frames,
-            const struct classification *results, uint32_t sampled)
+            const struct classification *results, uint64_t sampled)
 {
     for (; sampled != 0; sampled &= sampled - 1) {
-        uint32_t i = (uint32_t)__builtin_ctz(sampled);
+        uint32_t i = (uint32_t)__builtin_ctzll(sampled);
         const struct onvm_stamps *stamps = frames[i]->buf_addr;
         struct trace_mark mark = {.id = ((uint32_t)rte_rand() & ~ONVM_TRACE_PROBE) | 1};
         write_entered(trace, port, frames[i], &results[i], mark, stamps->ingress);

@@ -40,12 +40,12 @@ bool trace_open(struct trace *trace, struct onvm_worker_latency *latency,
 void trace_close(struct trace *trace);
 
 /* Stamps packets that somebody waits for; bit i: frame i is sampled now. */
-uint32_t trace_choose(struct trace *trace, struct rte_mbuf *const *frames,
+uint64_t trace_choose(struct trace *trace, struct rte_mbuf *const *frames,
                       const struct classification *results, uint32_t count);
 
 /* Notes that sampled frames of a burst came by a port. */
 void trace_enter(struct trace *trace, uint8_t port, struct rte_mbuf *const *frames,
-                 const struct classification *results, uint32_t sampled);
+                 const struct classification *results, uint64_t sampled);
 
 /* Stamps a frame that has an id already, from the node before or as a probe, and notes it. */
 void trace_arrive(struct trace *trace, uint8_t port, struct rte_mbuf *frame,

@@ -26,7 +26,7 @@
 #define ONVM_CACHE_LINE 64
 #define ONVM_NAME_MAX 32 /* bytes of a name, its closing NUL included */
 
-#define ONVM_BURST 32 /* descriptors handled together, at the most */
+#define ONVM_BURST 64 /* descriptors handled together, at the most */
 #define ONVM_MAX_SEGMENTS 8 /* buffers of one packet */
 
 #define ONVM_MAX_PORTS 64    /* 6 bits of a descriptor's path */
