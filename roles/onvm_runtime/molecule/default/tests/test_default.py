@@ -17,13 +17,13 @@ def test_the_port_is_open(host):
 
 
 def test_the_data_plane_outlives_its_manager(host):
-    before = host.check_output("pgrep --full bin/onvm-dataplane")
+    before = host.check_output("pgrep --exact onvm-dataplane")
     host.check_output("systemctl kill --signal KILL --kill-who main onvm-manager")
     end = time.monotonic() + 60
     while host.run("onvm status").rc != 0:
         assert time.monotonic() < end
         time.sleep(1)
-    assert host.check_output("pgrep --full bin/onvm-dataplane") == before
+    assert host.check_output("pgrep --exact onvm-dataplane") == before
 
 
 def test_logs_are_rotated(host):
