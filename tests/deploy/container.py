@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""A host with systemd and without a network, in a container that is not privileged."""
+"""A host with systemd, by default without a network, in a container that is not privileged."""
 
 from __future__ import annotations
 
@@ -14,12 +14,13 @@ TMPFS = ("/run", "/run/lock", "/tmp", "/var/lib/docker")
 class Container:
     """It boots with `with`, and goes at its end."""
 
-    def __init__(self, name: str, image: str) -> None:
-        self.name, self.image = name, image
+    def __init__(self, name: str, image: str, network: str = "none") -> None:
+        self.name, self.image, self.network = name, image, network
 
     def __enter__(self) -> Self:
         docker(
-            "run", "--detach", "--name", self.name, "--hostname", self.name, "--network", "none",
+            "run", "--detach", "--name", self.name, "--hostname", self.name,
+            "--network", self.network,
             "--cgroupns", "private", "--cap-add", "ALL", "--cap-drop", "SYS_RESOURCE",
             *(word for one in UNCONFINED for word in ("--security-opt", one)),
             *(word for one in TMPFS for word in ("--tmpfs", one)),

@@ -1,50 +1,59 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""Releases on which nodes may run beside this host's: the data plane is compiled there, from their
-compilers and their DPDK, keeps its native tests, and starts; and they have the packages that the
-roles install.
+"""Releases on which nodes may run beside this host's: bare hosts become nodes by site.yml, with
+their packages, compilers, DPDK and Python, pass packets, keep the native tests, and are bare again.
 
-Root file systems are made by debootstrap, from the releases' own archives, and used by chroot.
+The hosts are containers with systemd on this host's network, through which they ask the archives of
+their release and PyPI. debootstrap makes their images.
 """
 
 from __future__ import annotations
 
 import hashlib
-import shutil
 import subprocess
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-import mesonbuild
 import pytest
+import yaml
 
-from tests.lab.image import of_roles
+from tests.deploy import collections, playbook, systemd_image
+from tests.deploy.container import Container, docker
+from tests.lab.containers import image as lab_node
 
-MESON = Path(mesonbuild.__file__).parent
-ROOT = Path(__file__).parents[2]
-PACKAGES = "gcc,libc6-dev,libdpdk-dev,libjansson-dev,libpcap-dev,ninja-build,pkg-config,python3"
-DATAPLANE = "build/native/onvm_runtime/native/dataplane/onvm-dataplane"
-# meson is older there than the one that nodes get with the Python packages.
-SCRIPT = f"""
-apt-get update --quiet --quiet
-apt-get install --dry-run --quiet --quiet {" ".join(sorted({*of_roles(ROOT), "docker.io"}))}
-cd /src
-export PYTHONPATH=/meson
-python3 -m mesonbuild.mesonmain setup build/native -Dtests=true --buildtype=release
-ninja -C build/native --quiet
-python3 -m mesonbuild.mesonmain test -C build/native --print-errorlogs
-mkdir /run/onvm
-timeout 5 {DATAPLANE} --run-dir /run/onvm --buffers 2048 --hugepages off || [ $? = 124 ]
-"""
-
-ENTER = """
-for fs in proc sys dev; do mount --rbind "/$fs" "$1/$fs"; done
-exec chroot "$1" sh -eu /build.sh
-"""
 KEYRINGS = Path("/usr/share/keyrings")
 UBUNTU = "http://archive.ubuntu.com/ubuntu"
 UBUNTU_KEYS = f"{UBUNTU}/pool/main/u/ubuntu-keyring/ubuntu-keyring_2021.03.26_all.deb"
 UBUNTU_KEYS_SHA256 = "0d0e7ed6b112f5d03eabf3c7eb01ebdacf9c57714b279e90495cfc58c8c4520f"
+# Whom this host trusts: a mirror may lie behind a proxy. pip has a list of its own else.
+TRUSTED = "/etc/ssl/certs/ca-certificates.crt"
+PIP_CONF = f"[global]\ncert = {TRUSTED}\n"
+
+ENGINE = "etc/systemd/system/docker.service.d/lab.conf"  # lets it have control groups there
+
+VARIABLES = {
+    "ansible_connection": "community.docker.docker",
+    "ansible_become": False,  # it is root there
+    "onvm_hugepages_count": 64,
+    "onvm_runtime_bench": False,
+    "onvm_runtime_dataplane": {"buffers": 4096, "hugepages": "required"},
+    "onvm_runtime_ports": [
+        {"name": name, "kind": "pcap", "transmit": "/dev/null"} for name in ("in", "out")
+    ],
+    "onvm_chains_services": {"filter": {"nf": "firewall", "parameters": {"default": "accept"}}},
+    "onvm_chains_chains": [
+        {"name": "through", "match": {"port": "in"}, "path": ["filter"], "egress": "out"}
+    ],
+}
+
+# By what the roles installed.
+NATIVE_TESTS = """
+cd /src
+export PATH=/opt/onvm/venv/bin:$PATH
+meson setup build/native -Dtests=true --buildtype=release
+ninja -C build/native --quiet
+meson test -C build/native --print-errorlogs
+"""
 
 
 @dataclass(frozen=True)
@@ -56,11 +65,22 @@ class Release:
     mirror: str
     script: str
 
-    def make(self, root: Path, keyring: Path) -> None:
-        """Install a minimal system with what the data plane is compiled from."""
-        run("debootstrap", "--variant=minbase", "--components=main,universe",
-            f"--include={PACKAGES}", f"--keyring={keyring}", self.name, root, self.mirror,
-            self.script)  # fmt: skip
+    @property
+    def image(self) -> str:
+        """What Docker calls it."""
+        return f"onvm-test/release:{self.name}"
+
+    def provide(self, folder: Path) -> None:
+        """Give Docker a minimal system that boots systemd; nothing that the roles install."""
+        root, packages = folder / "root", f"{systemd_image.SYSTEMD.packages},ca-certificates"
+        try:
+            run("debootstrap", "--variant=minbase", "--components=main,universe",
+                f"--include={packages}", f"--keyring={keyring_of(self, folder)}", self.name, root,
+                self.mirror, self.script)  # fmt: skip
+            run("tar", "-C", root, "--exclude=./dev/*", "-cf", folder / "root.tar", ".")
+            docker("import", str(folder / "root.tar"), self.image)
+        finally:  # hundreds of megabytes
+            run("rm", "-rf", root, folder / "root.tar")
 
 
 RELEASES = [
@@ -81,33 +101,63 @@ def keyring_of(release: Release, folder: Path) -> Path:
     return folder / "keys" / KEYRINGS.relative_to("/") / "ubuntu-archive-keyring.gpg"
 
 
-def run(*command: str | Path) -> str:
+def run(*command: str | Path) -> None:
     """In a mount namespace of its own, with which all mounts go."""
     result = subprocess.run(
         ["unshare", "--mount", *command], check=False, text=True,
         stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
     )  # fmt: skip
     assert result.returncode == 0, result.stdout[-4000:]
-    return result.stdout
+
+
+@dataclass(frozen=True)
+class Site:
+    """A host of a release, and the inventory that describes it."""
+
+    checkout: Path
+    host: Container
+    inventory: Path
+
+    def play(self, name: str) -> playbook.Run:
+        """Run a playbook on it."""
+        return playbook.run(self.checkout, "--inventory", str(self.inventory), name).succeeded()
 
 
 @pytest.fixture
-def root(tmp_path: Path) -> Iterator[Path]:
-    """Where a release is installed; hundreds of megabytes, so not left behind."""
-    yield tmp_path / "root"
-    run("rm", "-rf", tmp_path / "root")
+def site(
+    release: Release, checkout: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> Iterator[Site]:
+    monkeypatch.setenv("ANSIBLE_COLLECTIONS_PATH", str(collections.provide(checkout / "build")))
+    release.provide(tmp_path)
+    inventory = tmp_path / "hosts.yml"
+    try:
+        with Container(f"onvm-{release.name}", release.image, network="host") as host:
+            host.write(TRUSTED, Path(TRUSTED).read_text())
+            host.write("/etc/pip.conf", PIP_CONF)
+            host.write(f"/{ENGINE}", lab_node.files()[ENGINE])
+            host.run("apt-get", "update", "--quiet", "--quiet")
+            inventory.write_text(yaml.safe_dump({"nodes": {"hosts": {host.name: VARIABLES}}}))
+            yield Site(checkout, host, inventory)
+    finally:
+        docker("image", "rm", release.image)
+
+
+def keeps_the_native_tests(site: Site, folder: Path) -> None:
+    run("git", "clone", "--quiet", site.checkout, folder / "src")
+    docker("cp", str(folder / "src"), f"{site.host.name}:/src")
+    site.host.run("sh", "-euc", NATIVE_TESTS)
 
 
 @pytest.mark.long
-@pytest.mark.timeout(1200)
+@pytest.mark.timeout(2400)
 @pytest.mark.parametrize("release", RELEASES, ids=lambda release: release.name)
-def test_the_data_plane_is_compiled_and_starts_on(
-    release: Release, root: Path, tmp_path: Path
+def test_a_bare_host_becomes_a_node_and_is_bare_again(
+    release: Release, site: Site, tmp_path: Path
 ) -> None:
-    release.make(root, keyring_of(release, tmp_path))
-    shutil.copytree(MESON, root / "meson" / MESON.name)
-    run("git", "clone", "--quiet", ROOT, root / "src")
-    (root / "build.sh").write_text(SCRIPT)
-    said = run("sh", "-euc", ENTER, "-", root)
-    assert f"Run-time dependency libdpdk found: YES {release.dpdk}" in said
-    assert "onvm-dataplane: ready" in said
+    site.play("site.yml")
+    assert site.host.run("pkg-config", "--modversion", "libdpdk").startswith(release.dpdk)
+    site.host.run("onvm", "chain", "probe", "through")  # fails when it does not arrive
+    assert site.play("site.yml").changed == 0
+    keeps_the_native_tests(site, tmp_path)
+    site.play("playbooks/teardown.yml")
+    assert site.host.run("sh", "-c", "ls /opt /etc | grep -i onvm || true") == ""
