@@ -66,25 +66,18 @@ def refuse(rollout: Rollout, why: str, **variables: float) -> None:
     assert {name: node.content() for name, node in rollout.lab.nodes.items()} == before
 
 
-@pytest.mark.timeout(600)
-def test_where_a_probe_is_lost_all_go_back_and_the_result_says_where_and_why(
-    rollout: Rollout,
-) -> None:
-    path = ["near", "middle", "far"]
-    rollout.limit("bc", 1500)
-    rollout.describe(path)
-    where = "was dropped at b, behind middle-1, on its way to link bc"
-    way_back = "the probe of chain web-back from c was dropped at c, behind far-1, on its way to"
-    refuse(
-        rollout,
-        f"the probe of chain web from a {where}: oversize; {way_back} link bc: oversize",
-        onvm_chains_probe_length=1514,
-    )
-    rollout.limit("bc", None)
-    rollout.describe(path)
-    first = rollout.run()
-    assert first.returncode == 0, first.stdout
+PATH = ["near", "middle", "far"]
 
+
+def roll_out(rollout: Rollout, path: list[str]) -> None:
+    """Asserts that a rollout succeeds."""
+    rollout.describe(path)
+    done = rollout.run()
+    assert done.returncode == 0, done.stdout
+
+
+def test_where_a_probe_is_lost_all_go_back_and_the_result_says_where(rollout: Rollout) -> None:
+    roll_out(rollout, PATH)
     rollout.describe(["near", "middle"])
     stopped = process(rollout, "b", "middle-1")
     os.kill(stopped, signal.SIGSTOP)
@@ -94,13 +87,33 @@ def test_where_a_probe_is_lost_all_go_back_and_the_result_says_where_and_why(
         f"the probe of chain web from a {lost}; the probe of chain web-back from c {lost}",
     )
     os.kill(stopped, signal.SIGCONT)
+    assert rollout.lab.nodes["a"].sent("client") == rollout.lab.nodes["c"].sent("server") == 0
 
+
+@pytest.mark.long
+def test_a_link_that_cannot_carry_full_frames_is_found(rollout: Rollout) -> None:
+    rollout.limit("bc", 1500)
+    rollout.describe(PATH)
+    where = "was dropped at b, behind middle-1, on its way to link bc"
+    way_back = "the probe of chain web-back from c was dropped at c, behind far-1, on its way to"
+    refuse(
+        rollout,
+        f"the probe of chain web from a {where}: oversize; {way_back} link bc: oversize",
+        onvm_chains_probe_length=1514,
+    )
+    rollout.limit("bc", None)
+    roll_out(rollout, PATH)
+
+
+@pytest.mark.long
+def test_a_link_that_is_cut_stops_a_rollout(rollout: Rollout) -> None:
+    roll_out(rollout, PATH)
+    rollout.describe(["near", "middle"])
     rollout.lab.namespace.cut("bc")
     silence = "no word from the other end of bc: the link is not up"
     refuse(rollout, f"b: {silence}; c: {silence}")
     rollout.lab.namespace.mend("bc")
     assert rollout.run().returncode == 0
-    assert rollout.lab.nodes["a"].sent("client") == rollout.lab.nodes["c"].sent("server") == 0
 
 
 @pytest.mark.long
