@@ -35,6 +35,7 @@ TRACES = (
     "var/log/**/*",
     "var/tmp/**/*",
 )
+ANSIBLES = "tmp/ansible_*_payload_*"  # a module's own program, with which it takes them away
 MACHINE_ID = "etc/machine-id"  # systemd makes another at boot where it is empty
 OWN_KEY = "root/.ssh/onvm_cloudlab"
 AUTHORIZED = "root/.ssh/authorized_keys"
@@ -43,7 +44,8 @@ AUTHORIZED = "root/.ssh/authorized_keys"
 def traces(root: Path) -> Iterator[Path]:
     """Yield the files to remove."""
     for pattern in TRACES:
-        yield from (path for path in sorted(root.glob(pattern)) if _is_file(path))
+        found = (path for path in sorted(root.glob(pattern)) if _is_file(path))
+        yield from (path for path in found if not path.match(f"{ANSIBLES}/*"))
 
 
 def _is_file(path: Path) -> bool:

@@ -25,7 +25,7 @@ GONE = [
 ]  # fmt: skip
 STAYS = [
     "etc/ssh/sshd_config", "opt/onvm/bin/onvm-dataplane", "etc/onvm/node.yml",
-    "var/lib/onvm/deployment/nic_binding.json", "etc/hostname",
+    "var/lib/onvm/deployment/nic_binding.json", "etc/hostname", "tmp/ansible_x_payload_1/x.zip",
 ]  # fmt: skip
 DROP_IN = "/etc/systemd/system/ssh.service.d/onvm-host-keys.conf"
 ONVM = """#!/bin/sh
