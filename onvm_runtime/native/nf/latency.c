@@ -12,7 +12,7 @@ is_sampled(const struct onvm_descriptor *descriptor)
 static struct onvm_stamps *
 stamps_of(const struct attachment *attachment, const struct onvm_descriptor *descriptor)
 {
-    return onvm_stamps(attachment->region.base, attachment->welcome.stride, descriptor->buffer);
+    return onvm_stamps(attachment->buffers, attachment->welcome.stride, descriptor->buffer);
 }
 
 /* A probe measures nothing. */
