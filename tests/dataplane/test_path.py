@@ -76,6 +76,7 @@ def test_both_kinds_of_memory_carry_packets(
 ) -> None:
     plane = start_plane("--buffers", "2048", "--hugepages", hugepages)
     plane.start_nf("fw-1", "forward", service="fw")
+    plane.request("latency.sample", every=1)  # the NF finds the stamps of each packet
     frames = [frame(i) for i in range(FRAMES)]
 
     assert len(run_capture(plane, tmp_path, frames, ["fw"])) == FRAMES
