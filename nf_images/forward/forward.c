@@ -1,9 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* forward: passes every packet on; it can swap the MAC addresses, and take its time. */
-#include <string.h>
-
 #include "nf/nf.h"
 #include "nf/parameters.h"
+#include "swap_mac.h"
 
 #define COST_MAX 10000000
 
@@ -29,21 +28,6 @@ configure(void *state, json_t *configuration, struct onvm_failure *failure)
     forward->swap_mac = swap_mac;
     forward->cost = cost;
     return true;
-}
-
-/* As two words (little-endian) and not as two addresses: half the loads and stores. */
-static void
-swap_mac(uint8_t *frame)
-{
-    uint64_t head, swapped; /* the destination, and two bytes of the source */
-    uint32_t rest;          /* of the source */
-
-    memcpy(&head, frame, sizeof(head));
-    memcpy(&rest, frame + sizeof(head), sizeof(rest));
-    swapped = head >> 48 | (uint64_t)rest << 16 | head << 48;
-    rest = (uint32_t)(head >> 16);
-    memcpy(frame, &swapped, sizeof(swapped));
-    memcpy(frame + sizeof(head), &rest, sizeof(rest));
 }
 
 /* Work that the compiler must not think away, about a CPU cycle a step. */

@@ -13,6 +13,7 @@
 #include <sched.h>
 #include <string.h>
 
+#include "../../../nf_images/forward/swap_mac.h"
 #include "reference.h"
 
 struct nf {
@@ -47,29 +48,13 @@ check_pool(void)
         reference_fail("the pool must be ring_mp_mc here as well, not %s", name);
 }
 
-/* As nf_images/forward does it. */
-static void
-swap(struct rte_mbuf *mbuf)
-{
-    uint8_t *frame = rte_pktmbuf_mtod(mbuf, uint8_t *);
-    uint64_t head, swapped;
-    uint32_t rest;
-
-    memcpy(&head, frame, sizeof(head));
-    memcpy(&rest, frame + sizeof(head), sizeof(rest));
-    swapped = head >> 48 | (uint64_t)rest << 16 | head << 48;
-    rest = (uint32_t)(head >> 16);
-    memcpy(frame, &swapped, sizeof(swapped));
-    memcpy(frame + sizeof(head), &rest, sizeof(rest));
-}
-
 static void
 handle(struct rte_mbuf **mbuf, unsigned count)
 {
     for (unsigned i = 0; i < count; i++)
         rte_prefetch0(rte_pktmbuf_mtod(mbuf[i], void *));
     for (unsigned i = 0; i < count; i++)
-        swap(mbuf[i]);
+        swap_mac(rte_pktmbuf_mtod(mbuf[i], uint8_t *));
 }
 
 static unsigned
