@@ -178,7 +178,7 @@ gather_together(struct passage *passage, const struct attachment *attachment,
                 const struct onvm_consumer *consumer, uint32_t count)
 {
     struct survey survey = survey_open(attachment, onvm_consumer_read(consumer, 0));
-    const struct onvm_consumer from = *consumer;
+    const struct onvm_consumer from = *consumer; /* as base and stride: no store can change it */
     struct onvm_burst *burst = &passage->burst;
     uint8_t *base = burst->base;
     uint32_t stride = burst->stride;

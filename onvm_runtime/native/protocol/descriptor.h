@@ -109,12 +109,6 @@ onvm_descriptor_write(struct onvm_descriptor *descriptor, struct onvm_words word
     word[1] = words.way;
 }
 
-static inline void
-onvm_descriptor_copy(struct onvm_descriptor *to, const struct onvm_descriptor *from)
-{
-    onvm_descriptor_write(to, onvm_descriptor_read(from));
-}
-
 /* Whether a later segment lies in its buffer: in all of it, for such a buffer has no stamps. */
 static inline bool
 onvm_segment_within(const struct onvm_descriptor *descriptor, uint32_t stride)
