@@ -76,6 +76,12 @@ def roll_out(rollout: Rollout, path: list[str]) -> None:
     assert done.returncode == 0, done.stdout
 
 
+def none_left(rollout: Rollout) -> bool:
+    """Whether nobody outside the lab saw a probe packet."""
+    nodes = rollout.lab.nodes
+    return bool(nodes["a"].sent("client") == nodes["c"].sent("server") == 0)
+
+
 def test_where_a_probe_is_lost_all_go_back_and_the_result_says_where(rollout: Rollout) -> None:
     roll_out(rollout, PATH)
     rollout.describe(["near", "middle"])
@@ -87,7 +93,7 @@ def test_where_a_probe_is_lost_all_go_back_and_the_result_says_where(rollout: Ro
         f"the probe of chain web from a {lost}; the probe of chain web-back from c {lost}",
     )
     os.kill(stopped, signal.SIGCONT)
-    assert rollout.lab.nodes["a"].sent("client") == rollout.lab.nodes["c"].sent("server") == 0
+    assert none_left(rollout)
 
 
 @pytest.mark.long
@@ -103,6 +109,7 @@ def test_a_link_that_cannot_carry_full_frames_is_found(rollout: Rollout) -> None
     )
     rollout.limit("bc", None)
     roll_out(rollout, PATH)
+    assert none_left(rollout)
 
 
 @pytest.mark.long
@@ -114,6 +121,7 @@ def test_a_link_that_is_cut_stops_a_rollout(rollout: Rollout) -> None:
     refuse(rollout, f"b: {silence}; c: {silence}")
     rollout.lab.namespace.mend("bc")
     assert rollout.run().returncode == 0
+    assert none_left(rollout)
 
 
 @pytest.mark.long
