@@ -26,7 +26,7 @@
 #include "../protocol/session.h"
 #include "node.h"
 
-#define LINK_SLOTS 2048 /* of every edge into an NF, for the packets of each worker */
+#define LINK_SLOTS 8192 /* of every edge into an NF, for the packets of each worker */
 
 enum link_end {
     LINK_CLOSED,

@@ -5,7 +5,7 @@
 
 #include "../protocol/histogram.h"
 
-#define HOME_SLOTS 2048
+#define HOME_SLOTS 8192
 
 static void
 add_inlet(struct worker *worker, void *argument)

@@ -9,13 +9,16 @@
 #define CHAINS_PER_PERIOD 64 /* that make the time between two looks longer by one period */
 #define ACTIVE_MS 100       /* that a chain keeps its share after its last packet */
 
-/* Kept free in every edge: for chains that begin between two looks, and as the first
+#define SMALLEST_WINDOW 2048 /* packets, as all windows */
+#define WINDOWS_PER_MS 2
+
+/* Kept free in every window: for chains that begin between two looks, and as the first
  * limit of each of them. */
-#define RESERVE(slots) ((slots) / 8)
+#define RESERVE(window) ((window) / 8)
 #define LEAST_SHARE (2 * ONVM_BURST)
 
-#define HIGH_MARK(slots) ((slots) / 2)
-#define LOW_MARK(slots) ((slots) / 4)
+#define HIGH_MARK(window) ((window) / 2)
+#define LOW_MARK(window) ((window) / 4)
 
 void
 pressure_open(struct pressure *pressure, uint32_t slots, uint64_t cycles_per_ms)
@@ -43,7 +46,39 @@ pressure_note_path(struct worker *worker, uint16_t id)
     if (!worker->path[id].live)
         return;
     pressure->chain[pressure->chains++] = id;
-    worker->path[id].limit = RESERVE(pressure->slots);
+    pressure->left[id] = worker->counters->chain[id].out.packets;
+    pressure->rate[id] = 0;
+    worker->path[id].limit = RESERVE(SMALLEST_WINDOW);
+}
+
+/* Smoothed, for what NFs that take turns have done comes home in heaps. */
+static void
+take_rates(struct worker *worker)
+{
+    struct pressure *pressure = &worker->pressure;
+    uint32_t passed = worker->now - pressure->rated_at;
+
+    if (passed == 0)
+        return;
+    pressure->rated_at = worker->now;
+    for (unsigned i = 0; i < pressure->chains; i++) {
+        uint16_t id = pressure->chain[i];
+        uint64_t left = worker->counters->chain[id].out.packets;
+        uint64_t rate = (left - pressure->left[id]) / passed;
+
+        pressure->rate[id] = (uint32_t)((3 * (uint64_t)pressure->rate[id] + rate) / 4);
+        pressure->left[id] = left;
+    }
+}
+
+static uint32_t
+window_of(const struct pressure *pressure, uint16_t service)
+{
+    uint32_t window = pressure->flow[service] / WINDOWS_PER_MS;
+
+    if (window > pressure->slots)
+        return pressure->slots;
+    return window > SMALLEST_WINDOW ? window : SMALLEST_WINDOW;
 }
 
 static uint32_t
@@ -60,11 +95,12 @@ static void
 judge(struct pressure *pressure, const struct pressure_edge *watched)
 {
     uint32_t waiting = pressure->waiting[watched->nf];
+    uint32_t window = window_of(pressure, watched->service);
     bool *congested = &pressure->congested[watched->nf];
 
-    if (waiting > HIGH_MARK(pressure->slots))
+    if (waiting > HIGH_MARK(window))
         *congested = true;
-    else if (waiting < LOW_MARK(pressure->slots))
+    else if (waiting < LOW_MARK(window))
         *congested = false;
     if (*congested)
         pressure->stuck[watched->service] += fill_of(watched);
@@ -97,12 +133,15 @@ count_load(struct worker *worker)
     struct pressure *pressure = &worker->pressure;
 
     memset(pressure->load, 0, sizeof(pressure->load));
+    memset(pressure->flow, 0, sizeof(pressure->flow));
     for (unsigned i = 0; i < pressure->chains; i++) {
         struct path *path = &worker->path[pressure->chain[i]];
         if (path->in_flight > 0)
             path->busy_at = worker->now + 1;
-        for (unsigned hop = 0; is_active(worker, path) && hop < path->hops; hop++)
+        for (unsigned hop = 0; is_active(worker, path) && hop < path->hops; hop++) {
             pressure->load[path->service[hop]]++;
+            pressure->flow[path->service[hop]] += pressure->rate[pressure->chain[i]];
+        }
     }
 }
 
@@ -111,15 +150,18 @@ static uint32_t
 share_of(const struct worker *worker, const struct path *path)
 {
     const struct pressure *pressure = &worker->pressure;
-    uint32_t reserve = RESERVE(pressure->slots), most = 1, share;
+    uint32_t least = UINT32_MAX;
 
     if (!is_active(worker, path))
-        return reserve;
-    for (unsigned hop = 0; hop < path->hops; hop++)
-        if (pressure->load[path->service[hop]] > most)
-            most = pressure->load[path->service[hop]];
-    share = (pressure->slots - reserve) / most;
-    return share > LEAST_SHARE ? share : LEAST_SHARE;
+        return RESERVE(SMALLEST_WINDOW);
+    for (unsigned hop = 0; hop < path->hops; hop++) {
+        uint32_t window = window_of(pressure, path->service[hop]);
+        uint32_t share = (window - RESERVE(window)) / pressure->load[path->service[hop]];
+
+        least = share < least ? share : least;
+    }
+    least -= least % ONVM_BURST; /* so that bursts enter whole */
+    return least > LEAST_SHARE ? least : LEAST_SHARE;
 }
 
 static void
@@ -139,8 +181,9 @@ pressure_look(struct worker *worker)
 {
     struct pressure *pressure = &worker->pressure;
 
-    find_congestion(pressure);
+    take_rates(worker);
     count_load(worker);
+    find_congestion(pressure);
     for (unsigned i = 0; i < pressure->chains; i++)
         set_limit(worker, &worker->path[pressure->chain[i]]);
     pressure->look_at =

@@ -4,12 +4,18 @@
  * spent on it.
  *
  * How much may be on the way.  The packets of all chains with traffic through a
- * service, wherever they are, are together no more than one input edge holds.  So no
- * edge behind the first overflows, however slow its NF is and however long its
- * producers work between two looks of the worker: there is no delay for which a
- * watermark would have to leave room.  Chains share alike: one that has its share on
- * the way is shed, and the others keep theirs, also at the NFs that they have in common.  Edges have slots for
- * the packets of each of several workers, so each knows of its own only.
+ * service, wherever they are, are together no more than its window, nor than one input
+ * edge holds.  So no edge behind the first overflows, however slow its NF is and
+ * however long its producers work between two looks of the worker: there is no delay
+ * for which a watermark would have to leave room.  Chains share alike: one that has its
+ * share on the way is shed, and the others keep theirs, also at the NFs that they have
+ * in common.  Edges have slots for the packets of each of several workers, so each
+ * knows of its own only.
+ *
+ * How large a window is.  NFs that share a core take turns, and each turn costs the
+ * same however many packets it is for; so a service that passes many packets gets
+ * a window of what passes it in half a millisecond.  One that passes few would only
+ * make them wait: it gets the smallest window.
  *
  * One slow replica.  Packets wait in its edges until they were all of a chain's share,
  * and flows of other replicas would be shed as well.  So the worker looks at the
@@ -50,9 +56,13 @@ struct pressure {
     uint32_t slots;    /* of an input edge, for the packets of this worker */
     uint64_t period;   /* cycles between two looks */
     uint64_t look_at;  /* TSC */
+    uint32_t rated_at; /* when rates were taken, of the worker's `now` */
     unsigned chains;   /* in `chain` */
     uint16_t chain[ONVM_MAX_CHAINS];
+    uint64_t left[ONVM_MAX_CHAINS];    /* packets that had left the chain then */
+    uint32_t rate[ONVM_MAX_CHAINS];    /* packets that leave it in a millisecond */
     uint16_t load[ONVM_MAX_SERVICES];  /* chains with traffic that pass the service */
+    uint32_t flow[ONVM_MAX_SERVICES];  /* packets of them in a millisecond */
     uint32_t stuck[ONVM_MAX_SERVICES]; /* packets that wait for its congested instances */
     uint32_t waiting[ONVM_MAX_NFS];    /* packets in the watched edges into the NF */
     bool congested[ONVM_MAX_NFS];
