@@ -436,6 +436,53 @@ leave_at_once(struct worker *worker, const struct ledger *ledger, uint32_t strid
     return true;
 }
 
+/* Makes room for `count` frames in the batch of a way, by sending it. */
+static void
+make_room(struct way_out *way, uint32_t count)
+{
+    if (way->queued + count <= ONVM_BURST)
+        return;
+    way->queue->port->ops->transmit(way->queue, way->batch->frames, way->queued);
+    way->queued = 0;
+}
+
+/*
+ * leave_at_once for packets of one chain in a row, of which is_plain is known: until one
+ * is of another, or must be looked at.  Returns how many have left.
+ */
+static uint32_t
+leave_together(struct worker *worker, const struct ledger *ledger, struct way_out *way,
+               const struct onvm_descriptor *descriptors, uint32_t count)
+{
+    struct rte_mbuf *const *mbuf = worker->region->mbuf;
+    struct rte_mbuf **frames;
+    uint64_t bytes = 0;
+    uint32_t left = 0;
+
+    if (unlikely(find_and_open(worker, ledger, way, descriptors[0].buffer) == NULL ||
+                 way->longest == 0))
+        return 0;
+    make_room(way, count);
+    frames = way->batch->frames + way->queued;
+    for (uint16_t chain = way->chain; left < count; left++) {
+        uint64_t place = onvm_descriptor_read(&descriptors[left]).place;
+        uint32_t buffer = (uint32_t)place, length = place >> 48;
+        struct ledger_entry *entry = ledger_find_of(ledger, buffer, chain);
+
+        if (unlikely(entry == NULL || length > way->longest))
+            break;
+        ledger_end_life(entry);
+        frames[left] = mbuf[onvm_buffer_index(buffer)];
+        describe_frame(frames[left], (uint16_t)(place >> 32), (uint16_t)length, length);
+        bytes += length;
+    }
+    way->queued = (uint16_t)(way->queued + left);
+    way->packets += left;
+    way->bytes += bytes;
+    make_room(way, 1); /* nobody expects a full batch */
+    return left;
+}
+
 /* A packet that is not like most; it may join the batch of the way, too. */
 static void
 receive_closely(struct worker *worker, uint16_t nf, const struct onvm_descriptor *descriptor,
@@ -450,16 +497,20 @@ receive_closely(struct worker *worker, uint16_t nf, const struct onvm_descriptor
         way->queued = way->batch->count;
 }
 
-/* `probes`: bit i, descriptor i is one's; where it is a constant 0, nobody asks. */
+/*
+ * `probes`: bit i, descriptor i is one's; where it is a constant 0, nobody asks.
+ * `plain`: is_plain is known of all.
+ */
 static __rte_always_inline uint32_t
 receive_each(struct worker *worker, uint16_t nf, const struct onvm_descriptor *descriptors,
-             uint32_t count, uint64_t probes)
+             uint32_t count, uint64_t probes, bool plain)
 {
     const struct ledger ledger = worker->ledger; /* where it lies; not its count */
     const uint32_t stride = worker->region->layout.stride;
     struct way_out way = {0};
 
-    for (uint32_t i = 0; i < count; i++) {
+    for (uint32_t i = plain ? leave_together(worker, &ledger, &way, descriptors, count) : 0;
+         i < count; i++) {
         bool probe = probes >> i & 1;
 
         if (unlikely(probe || !leave_at_once(worker, &ledger, stride, &way,
@@ -470,15 +521,36 @@ receive_each(struct worker *worker, uint16_t nf, const struct onvm_descriptor *d
     return count;
 }
 
+/* What is true of a burst's packets together. */
+struct survey {
+    uint64_t first;   /* the way of the first */
+    uint64_t differs; /* the bits of the way in which others differ from it */
+    uint32_t fault;   /* of onvm_frame_fault */
+};
+
+static inline uint8_t
+survey_flags(const struct survey *survey)
+{
+    return (uint8_t)((survey->first | survey->differs) >> 56);
+}
+
+/* Whether is_plain is true of all. */
+static inline bool
+survey_is_plain(const struct survey *survey)
+{
+    return survey->fault >> 31 == 0 && (survey->differs & ONVM_WAY_VERDICT) == 0 &&
+           (survey->first & ONVM_WAY_VERDICT) == (uint64_t)ONVM_VERDICT_NEXT << 56;
+}
+
 static uint32_t
 receive_all(struct worker *worker, uint16_t nf, const struct onvm_descriptor *descriptors,
-            uint32_t count, uint8_t flags)
+            uint32_t count, const struct survey *survey)
 {
-    if (likely((flags & ONVM_FLAG_SAMPLED) == 0))
-        return receive_each(worker, nf, descriptors, count, 0);
+    if (likely((survey_flags(survey) & ONVM_FLAG_SAMPLED) == 0))
+        return receive_each(worker, nf, descriptors, count, 0, survey_is_plain(survey));
     return receive_each(worker, nf, descriptors, count,
                         latency_record(&worker->latency, worker->region, &worker->ledger,
-                                       descriptors, count));
+                                       descriptors, count), false);
 }
 
 static inline void
@@ -490,21 +562,38 @@ prefetch(const struct worker *worker, uint32_t index)
     rte_prefetch0(worker->region->mbuf[index]);
 }
 
-/* Copies a burst from the home edge; returns the flags of all its packets. */
-static uint8_t
+/* Copies a row of slots of the home edge. */
+static void
+peek_row(const struct worker *worker, const struct onvm_descriptor *slot, uint32_t row,
+         struct onvm_descriptor *descriptors, struct survey *survey)
+{
+    uint32_t room = worker->region->layout.stride - ONVM_STAMPS_SIZE;
+    struct survey seen = *survey;
+
+    for (uint32_t k = 0; k < row; k++) {
+        struct onvm_words words = onvm_descriptor_read(&slot[k]);
+
+        onvm_descriptor_write(&descriptors[k], words);
+        prefetch(worker, onvm_buffer_index((uint32_t)words.place));
+        seen.differs |= words.way ^ seen.first;
+        seen.fault |= onvm_frame_fault(words.place, room, SHORTEST_FRAME);
+    }
+    *survey = seen;
+}
+
+/* Copies a burst from the home edge. */
+static struct survey
 peek_burst(const struct worker *worker, const struct onvm_consumer *consumer,
            struct onvm_descriptor *descriptors, uint32_t count)
 {
-    uint64_t ways = 0;
+    struct survey survey = {.first = onvm_consumer_read(consumer, 0).way};
 
-    for (uint32_t i = 0; i < count; i++) {
-        struct onvm_words words = onvm_consumer_read(consumer, i);
+    for (uint32_t i = 0, row; i < count; i += row) {
+        const struct onvm_descriptor *slot = onvm_consumer_row(consumer, i, count - i, &row);
 
-        onvm_descriptor_write(&descriptors[i], words);
-        prefetch(worker, onvm_buffer_index((uint32_t)words.place));
-        ways |= words.way;
+        peek_row(worker, slot, row, descriptors + i, &survey);
     }
-    return (uint8_t)(ways >> 56);
+    return survey;
 }
 
 static unsigned
@@ -512,15 +601,15 @@ egress_inlet(struct worker *worker, struct inlet *inlet)
 {
     struct onvm_descriptor descriptors[ONVM_BURST];
     uint32_t count = onvm_consumer_ready(&inlet->consumer, ONVM_BURST);
-    uint8_t flags;
+    struct survey survey;
 
     if (count == 0)
         return 0;
-    flags = peek_burst(worker, &inlet->consumer, descriptors, count);
+    survey = peek_burst(worker, &inlet->consumer, descriptors, count);
     onvm_consumer_prefetch(&inlet->consumer, count, ONVM_BURST);
-    count = unlikely(flags & ONVM_FLAG_SEGMENT)
+    count = unlikely(survey_flags(&survey) & ONVM_FLAG_SEGMENT)
                 ? receive_runs(worker, inlet, count)
-                : receive_all(worker, inlet->nf, descriptors, count, flags);
+                : receive_all(worker, inlet->nf, descriptors, count, &survey);
     onvm_consumer_release(&inlet->consumer, count);
     ONVM_COUNT(worker->counters->nf[inlet->nf].returned, count);
     return count;

@@ -37,9 +37,31 @@ accept_frame(const struct port_queue *queue, struct rte_mbuf *frame)
     return ONVM_DROP_REASON_COUNT;
 }
 
+/*
+ * Whether all frames have one segment, a length that the port allows, and none of these
+ * flags, as nearly always; their bytes.
+ */
+static inline bool
+all_plain(const struct port *port, struct rte_mbuf **frames, uint16_t count, uint64_t flags,
+          uint64_t *bytes)
+{
+    uint32_t range = port_longest(port) - FRAME_HEADER;
+    uint64_t odd = 0, sum = 0;
+
+    for (uint16_t i = 0; i < count; i++) {
+        const struct rte_mbuf *frame = frames[i];
+
+        odd |= (frame->pkt_len - FRAME_HEADER > range) | (frame->nb_segs ^ 1u) |
+               (frame->ol_flags & flags);
+        sum += frame->pkt_len;
+    }
+    *bytes = sum;
+    return odd == 0;
+}
+
 /* Drops what is not acceptable from a burst, and counts the rest; returns how many are left. */
 static uint16_t
-accept_burst(struct port_queue *queue, struct rte_mbuf **frames, uint16_t count)
+accept_each(struct port_queue *queue, struct rte_mbuf **frames, uint16_t count)
 {
     uint16_t accepted = 0;
     uint64_t bytes = 0;
@@ -57,6 +79,17 @@ accept_burst(struct port_queue *queue, struct rte_mbuf **frames, uint16_t count)
     }
     port_count(&queue->counters->rx, accepted, bytes);
     return accepted;
+}
+
+static inline uint16_t
+accept_burst(struct port_queue *queue, struct rte_mbuf **frames, uint16_t count)
+{
+    uint64_t bytes;
+
+    if (unlikely(!all_plain(queue->port, frames, count, RECEPTION_UNDONE, &bytes)))
+        return accept_each(queue, frames, count);
+    port_count(&queue->counters->rx, count, bytes);
+    return count;
 }
 
 uint16_t
@@ -165,22 +198,6 @@ burst_bytes(struct rte_mbuf **frames, uint16_t count)
     return bytes;
 }
 
-/* Whether all frames may be sent as they are, as nearly always; their bytes. */
-static bool
-may_all_leave(const struct port *port, struct rte_mbuf **frames, uint16_t count, uint64_t *bytes)
-{
-    uint32_t range = port_longest(port) - FRAME_HEADER, odd = 0;
-
-    *bytes = 0;
-    for (uint16_t i = 0; i < count; i++) {
-        uint32_t length = frames[i]->pkt_len;
-
-        odd |= (length - FRAME_HEADER > range) | (frames[i]->nb_segs ^ 1u);
-        *bytes += length;
-    }
-    return odd == 0;
-}
-
 /* Workers that share a queue take turns; one that must wait lets the other finish. */
 static uint16_t
 send_burst(const struct ethdev_queue *own, struct rte_mbuf **frames, uint16_t count)
@@ -203,7 +220,7 @@ ethdev_transmit(struct port_queue *queue, struct rte_mbuf **frames, uint16_t cou
     uint64_t bytes;
     uint16_t sent;
 
-    if (unlikely(!may_all_leave(queue->port, frames, count, &bytes))) {
+    if (unlikely(!all_plain(queue->port, frames, count, 0, &bytes))) {
         count = port_check_outgoing(queue, frames, count);
         bytes = burst_bytes(frames, count); /* now: the driver may free them */
     }

@@ -176,49 +176,106 @@ sample_flag(uint64_t sampled, unsigned i)
     return sampled >> i & 1 ? ONVM_FLAG_SAMPLED : 0;
 }
 
-/* The NF that all frames of a burst enter their one chain by; WORKER_NO_NF: it is not so. */
+/* The bits in which classifications of a burst differ from the first. */
+static inline uint64_t
+differences(const struct classification *results, unsigned count)
+{
+    uint64_t differs = 0;
+
+    for (unsigned i = 0; i < count; i++)
+        differs |= classification_word(&results[i]) ^ classification_word(&results[0]);
+    return differs;
+}
+
+static inline bool
+have_one_segment(struct rte_mbuf **frames, unsigned count)
+{
+    unsigned differs = 0;
+
+    for (unsigned i = 0; i < count; i++)
+        differs |= frames[i]->nb_segs ^ 1u;
+    return differs == 0;
+}
+
+/*
+ * The NF that all frames of a burst enter their one chain by; WORKER_NO_NF: it is not so.
+ * `differs`: see above.
+ */
 static inline uint16_t
-common_entrance(const struct worker *worker, struct rte_mbuf **frames,
-                const struct classification *results, unsigned count)
+common_entrance(const struct worker *worker, const struct classification *results,
+                unsigned count, uint64_t differs)
 {
     uint16_t service = worker->path[results[0].chain].service[0];
-    uint16_t nf = entrance(worker, service, &results[0]), differs = 0;
-    uint64_t ways = 0;
+    uint16_t nf = entrance(worker, service, &results[0]), others = 0;
 
-    for (unsigned i = 0; i < count; i++) {
-        ways |= classification_word(&results[i]) ^ classification_word(&results[0]);
-        differs |= frames[i]->nb_segs ^ 1;
-    }
-    if ((ways & ~CLASSIFICATION_FLOW) != 0 || differs != 0)
+    if ((differs & ~CLASSIFICATION_FLOW) != 0)
         return WORKER_NO_NF;
-    for (unsigned i = 0; i < count && ways != 0; i++)
-        differs |= entrance(worker, service, &results[i]) ^ nf;
-    return differs == 0 ? nf : WORKER_NO_NF;
+    for (unsigned i = 0; i < count && differs != 0; i++)
+        others |= entrance(worker, service, &results[i]) ^ nf;
+    return others == 0 ? nf : WORKER_NO_NF;
+}
+
+/* What a row of descriptors is made of. */
+struct handing {
+    const struct ledger ledger; /* where it lies; not its count */
+    const struct region region; /* base and reciprocal */
+    struct ledger_life life;
+    uint64_t way; /* without the flow */
+};
+
+/* Fills a row of slots; `alike`, a constant: flows are as the first.  Returns the bytes. */
+static __rte_always_inline uint32_t
+fill_row(const struct handing *handing, struct onvm_descriptor *slot, uint32_t row,
+         struct rte_mbuf **frames, const struct classification *results, bool alike)
+{
+    uint64_t way = handing->way | results[0].flow;
+    uint32_t bytes = 0;
+
+    for (uint32_t k = 0; k < row; k++) {
+        const struct rte_mbuf *frame = frames[k];
+        uint32_t index = region_index(&handing->region, frame);
+
+        onvm_descriptor_write(&slot[k], (struct onvm_words){
+            .place = ledger_begin_life(&handing->ledger, index, handing->life) |
+                     (uint64_t)frame->data_off << 32 | (uint64_t)frame->data_len << 48,
+            .way = alike ? way : handing->way | results[k].flow,
+        });
+        bytes += frame->data_len;
+    }
+    return bytes;
+}
+
+/* Marks slots from `head` on as a burst's sampled packets are. */
+static void
+mark_sampled(const struct onvm_producer *producer, uint32_t head, uint64_t sampled)
+{
+    for (; sampled != 0; sampled &= sampled - 1) {
+        uint32_t at = head + (uint32_t)__builtin_ctzll(sampled);
+
+        producer->edge->slot[at & (producer->slots - 1)].flags |= ONVM_FLAG_SAMPLED;
+    }
 }
 
 /* Puts a burst whose packets enter one chain by one NF; returns its bytes. */
 static uint32_t
 hand_out_together(struct worker *worker, struct onvm_producer *producer, const struct port *port,
                   struct rte_mbuf **frames, const struct classification *results, uint16_t count,
-                  uint64_t sampled)
+                  bool alike)
 {
-    const struct ledger ledger = worker->ledger; /* where it lies; not its count */
-    const struct region region = {.base = worker->region->base,
-                                  .reciprocal = worker->region->reciprocal};
-    struct ledger_life life = {.chain = results[0].chain, .now = worker->now};
-    uint64_t path = (uint64_t)onvm_path(life.chain, port->id) << 32;
+    const struct handing handing = {
+        .ledger = worker->ledger,
+        .region = {.base = worker->region->base, .reciprocal = worker->region->reciprocal},
+        .life = {.chain = results[0].chain, .now = worker->now},
+        .way = (uint64_t)onvm_path(results[0].chain, port->id) << 32 |
+               (uint64_t)onvm_era_flags(results[0].era) << 56,
+    };
     uint32_t bytes = 0;
 
-    for (unsigned i = 0; i < count; i++) {
-        const struct rte_mbuf *frame = frames[i];
-        uint8_t flags = (uint8_t)(onvm_era_flags(results[i].era) | sample_flag(sampled, i));
+    for (uint32_t i = 0, row; i < count; i += row) {
+        struct onvm_descriptor *slot = onvm_producer_take_row(producer, count - i, &row);
 
-        onvm_producer_write(producer, (struct onvm_words){
-            .place = ledger_begin_life(&ledger, region_index(&region, frame), life) |
-                     (uint64_t)frame->data_off << 32 | (uint64_t)frame->data_len << 48,
-            .way = results[i].flow | path | (uint64_t)flags << 56,
-        });
-        bytes += frame->data_len;
+        bytes += alike ? fill_row(&handing, slot, row, frames + i, results + i, true)
+                       : fill_row(&handing, slot, row, frames + i, results + i, false);
     }
     worker->ledger.out += count;
     return bytes;
@@ -234,22 +291,25 @@ enter_together(struct worker *worker, const struct port *port, struct rte_mbuf *
 {
     struct path *path = &worker->path[results[0].chain];
     struct tally tally = {.chain = results[0].chain, .packets = count};
-    struct onvm_producer producer;
+    uint64_t differs;
     struct outlet *outlet;
+    uint32_t head;
     uint16_t nf;
 
     if (results[0].chain == 0 || path->hops == 0 || path->detour != 0 || path->shedding ||
-        path->in_flight + count > path->limit)
+        path->in_flight + count > path->limit || !have_one_segment(frames, count))
         return false;
-    nf = common_entrance(worker, frames, results, count);
+    differs = differences(results, count);
+    nf = common_entrance(worker, results, count, differs);
     if (nf == WORKER_NO_NF)
         return false;
     outlet = touch(worker, nf, ONVM_BURST * port->segments);
     if (outlet->room < count)
         return false;
-    producer = outlet->producer;
-    tally.bytes = hand_out_together(worker, &producer, port, frames, results, count, sampled);
-    outlet->producer.head = producer.head;
+    head = outlet->producer.head;
+    tally.bytes = hand_out_together(worker, &outlet->producer, port, frames, results, count,
+                                    differs == 0);
+    mark_sampled(&outlet->producer, head, sampled);
     path->in_flight += count;
     tally_close(worker, &tally);
     return true;

@@ -122,16 +122,15 @@ survey_open(const struct attachment *attachment, struct onvm_words first)
     };
 }
 
-/* As in_bounds and ONVM_FRAME_MIN say, without a branch: what is too small underflows. */
+/* As in_bounds and ONVM_FRAME_MIN say, without a branch. */
 static inline void
 survey_packet(struct survey *survey, const struct attachment *attachment, struct onvm_words words)
 {
-    uint32_t index = onvm_buffer_index((uint32_t)words.place), length = words.place >> 48;
-    uint32_t end = (uint16_t)((words.place >> 32) - ONVM_STAMPS_SIZE) + length;
+    uint32_t index = onvm_buffer_index((uint32_t)words.place);
 
     survey->differs |= words.way ^ survey->first;
-    survey->bytes += length;
-    survey->wrong |= (survey->room - end) | (length - ONVM_FRAME_MIN);
+    survey->bytes += words.place >> 48;
+    survey->wrong |= onvm_frame_fault(words.place, survey->room, ONVM_FRAME_MIN);
     if (index >= survey->slice_buffers)
         survey->stray |= !attachment_has_buffer(attachment, index);
 }
@@ -169,6 +168,28 @@ begin(struct passage *passage, const struct attachment *attachment)
     memset(burst->verdict, ONVM_VERDICT_NEXT, sizeof(burst->verdict));
 }
 
+/* Takes a row of slots as the burst's packets from the i-th on. */
+static void
+gather_row(struct onvm_burst *burst, uint32_t i, const struct onvm_descriptor *slot, uint32_t row,
+           const struct attachment *attachment, struct survey *survey)
+{
+    struct onvm_descriptor *descriptor = &burst->descriptor[i];
+    uint8_t **data = &burst->data[i];
+    struct survey seen = *survey; /* as base and stride: no store can change it */
+    uint8_t *base = burst->base;
+    uint32_t stride = burst->stride;
+
+    for (uint32_t k = 0; k < row; k++) {
+        struct onvm_words words = onvm_descriptor_read(&slot[k]);
+
+        onvm_descriptor_write(&descriptor[k], words);
+        data[k] = place_of(base, stride, words.place);
+        __builtin_prefetch(data[k], 1);
+        survey_packet(&seen, attachment, words);
+    }
+    *survey = seen;
+}
+
 /*
  * Takes a burst in which every packet is in order and of one segment, as nearly all
  * are.  False: it is not such a one, and is to be gathered one by one.
@@ -178,18 +199,12 @@ gather_together(struct passage *passage, const struct attachment *attachment,
                 const struct onvm_consumer *consumer, uint32_t count)
 {
     struct survey survey = survey_open(attachment, onvm_consumer_read(consumer, 0));
-    const struct onvm_consumer from = *consumer; /* as base and stride: no store can change it */
     struct onvm_burst *burst = &passage->burst;
-    uint8_t *base = burst->base;
-    uint32_t stride = burst->stride;
 
-    for (uint32_t i = 0; i < count; i++) {
-        struct onvm_words words = onvm_consumer_read(&from, i);
+    for (uint32_t i = 0, row; i < count; i += row) {
+        const struct onvm_descriptor *slot = onvm_consumer_row(consumer, i, count - i, &row);
 
-        onvm_descriptor_write(&burst->descriptor[i], words);
-        burst->data[i] = place_of(base, stride, words.place);
-        __builtin_prefetch(burst->data[i], 1);
-        survey_packet(&survey, attachment, words);
+        gather_row(burst, i, slot, row, attachment, &survey);
     }
     survey_close(&survey, passage);
     burst->count = count;

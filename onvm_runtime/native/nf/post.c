@@ -180,24 +180,38 @@ same_home(const struct attachment *attachment, const struct onvm_burst *burst)
     return attachment_same_home(attachment, differs);
 }
 
+/* Puts descriptors into an edge with room for them: those bits of their ways kept, and this added. */
+static void
+put_all(struct onvm_producer *producer, const struct onvm_descriptor *from, uint32_t count,
+        uint64_t kept, uint64_t added)
+{
+    for (uint32_t row; count > 0; from += row, count -= row) {
+        struct onvm_descriptor *slot = onvm_producer_take_row(producer, count, &row);
+
+        for (uint32_t k = 0; k < row; k++) {
+            struct onvm_words words = onvm_descriptor_words(&from[k]);
+
+            words.way = (words.way & kept) + added;
+            onvm_descriptor_write(&slot[k], words);
+        }
+    }
+}
+
 static void
 post_home_together(struct attachment *attachment, const struct onvm_burst *burst,
                    struct target target)
 {
     uint32_t first = onvm_buffer_index(burst->descriptor[0].buffer), count = burst->count;
     struct output *home = attachment_home(attachment, first);
-    struct onvm_producer producer; /* the compiler can tell that slots do not overlap it */
+    struct onvm_words verdict = with_verdict((struct onvm_words){0, 0}, target);
 
     if (!same_home(attachment, burst)) {
         for (uint32_t i = 0; i < count; i++)
             put_home(attachment, burst->descriptor[i], target);
         return;
     }
-    producer = home->producer;
-    for (uint32_t i = 0; i < count; i++)
-        onvm_producer_write(&producer,
-                            with_verdict(onvm_descriptor_read(&burst->descriptor[i]), target));
-    home->producer.head = producer.head;
+    put_all(&home->producer, burst->descriptor, count, ~(ONVM_WAY_HOP | ONVM_WAY_VERDICT),
+            verdict.way);
     if (target.verdict == ONVM_VERDICT_DROP)
         ONVM_COUNT(attachment_counters(attachment)->dropped[target.argument], count);
 }
@@ -208,15 +222,8 @@ post_out_together(struct attachment *attachment, const struct onvm_burst *burst,
                   struct output *output)
 {
     uint32_t room = onvm_producer_room(&output->producer, burst->count);
-    struct onvm_producer producer = output->producer;
 
-    for (uint32_t i = 0; i < room; i++) {
-        struct onvm_words words = onvm_descriptor_read(&burst->descriptor[i]);
-
-        words.way += ONVM_WAY_ONE_HOP;
-        onvm_producer_write(&producer, words);
-    }
-    output->producer.head = producer.head;
+    put_all(&output->producer, burst->descriptor, room, ~UINT64_C(0), ONVM_WAY_ONE_HOP);
     for (uint32_t i = room; i < burst->count; i++)
         put_home(attachment, burst->descriptor[i], drop(ONVM_DROP_edge_full));
     ONVM_COUNT(attachment_counters(attachment)->edge_full, burst->count - room);

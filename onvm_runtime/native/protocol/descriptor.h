@@ -100,6 +100,15 @@ onvm_descriptor_read(const struct onvm_descriptor *descriptor)
     return (struct onvm_words){.place = word[0], .way = word[1]};
 }
 
+/* The words of a descriptor in private memory, which a compiler may read as it likes. */
+static inline struct onvm_words
+onvm_descriptor_words(const struct onvm_descriptor *descriptor)
+{
+    const onvm_word *word = (const onvm_word *)descriptor;
+
+    return (struct onvm_words){.place = word[0], .way = word[1]};
+}
+
 static inline void
 onvm_descriptor_write(struct onvm_descriptor *descriptor, struct onvm_words words)
 {

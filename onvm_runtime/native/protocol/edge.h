@@ -71,6 +71,18 @@ struct onvm_edge {
 
 _Static_assert(offsetof(struct onvm_edge, slot) == 3 * ONVM_CACHE_LINE, "the layout above");
 
+/*
+ * How many slots lie in a row from the index-th on, `most` at the most: loops that move
+ * a burst go row by row, of which there are two where the ring begins anew.
+ */
+static inline uint32_t
+onvm_edge_row(uint32_t slots, uint32_t index, uint32_t most)
+{
+    uint32_t row = slots - (index & (slots - 1));
+
+    return row < most ? row : most;
+}
+
 struct onvm_producer {
     struct onvm_edge *edge;
     uint32_t slots;
@@ -141,6 +153,17 @@ onvm_producer_write(struct onvm_producer *producer, struct onvm_words words)
     onvm_descriptor_write(&producer->edge->slot[producer->head++ & (producer->slots - 1)], words);
 }
 
+/* The same for a row of up to `count` slots, which the caller fills: the first of *row. */
+static inline struct onvm_descriptor *
+onvm_producer_take_row(struct onvm_producer *producer, uint32_t count, uint32_t *row)
+{
+    struct onvm_descriptor *first = &producer->edge->slot[producer->head & (producer->slots - 1)];
+
+    *row = onvm_edge_row(producer->slots, producer->head, count);
+    producer->head += *row;
+    return first;
+}
+
 static inline void
 onvm_producer_put(struct onvm_producer *producer, const struct onvm_descriptor *descriptor)
 {
@@ -202,6 +225,14 @@ onvm_consumer_read(const struct onvm_consumer *consumer, uint32_t i)
 {
     return onvm_descriptor_read(
         &consumer->edge->slot[(consumer->tail + i) & (consumer->slots - 1)]);
+}
+
+/* The first of *row slots in a row, up to `count`, from the i-th descriptor after the tail on. */
+static inline const struct onvm_descriptor *
+onvm_consumer_row(const struct onvm_consumer *consumer, uint32_t i, uint32_t count, uint32_t *row)
+{
+    *row = onvm_edge_row(consumer->slots, consumer->tail + i, count);
+    return &consumer->edge->slot[(consumer->tail + i) & (consumer->slots - 1)];
 }
 
 static inline void
