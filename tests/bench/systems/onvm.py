@@ -15,7 +15,7 @@ from tests.bench.setting import Placement, run_directory
 from tests.dataplane.plane import Plane, nf_program
 
 PORT = "null"
-BUFFERS = 4096  # of a worker: as many as the reference chain has
+BUFFERS = 16384  # of a worker, as a node has them by default
 SWAP = {"swap_mac": True}
 
 
