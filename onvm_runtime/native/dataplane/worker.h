@@ -12,8 +12,8 @@
  *
  * It takes frames from ports, classifies them and puts descriptors into the input
  * edges of NFs (ingress.c); it takes descriptors from the home edges of NFs, checks
- * each against the ledger and sends or frees its buffer (egress.c).  When there
- * is nothing to do it spins, yields, then sleeps until a port or a doorbell wakes it.
+ * each against the ledger and sends or frees its buffer (egress.c, homecoming.c).  When
+ * there is nothing to do it spins, yields, then sleeps until a port or a doorbell wakes it.
  *
  * Everything in struct worker belongs to the worker's thread.  The control thread
  * changes it only through worker_call, which runs a function on the worker between
