@@ -15,7 +15,7 @@
 /* Kept free in every window: for chains that begin between two looks, and as the first
  * limit of each of them. */
 #define RESERVE(window) ((window) / 8)
-#define LEAST_SHARE (2 * ONVM_BURST)
+#define LEAST_SHARE (2u * ONVM_BURST)
 
 #define HIGH_MARK(window) ((window) / 2)
 #define LOW_MARK(window) ((window) / 4)
@@ -134,10 +134,12 @@ count_load(struct worker *worker)
 
     memset(pressure->load, 0, sizeof(pressure->load));
     memset(pressure->flow, 0, sizeof(pressure->flow));
+    pressure->active = 0;
     for (unsigned i = 0; i < pressure->chains; i++) {
         struct path *path = &worker->path[pressure->chain[i]];
         if (path->in_flight > 0)
             path->busy_at = worker->now + 1;
+        pressure->active += is_active(worker, path);
         for (unsigned hop = 0; is_active(worker, path) && hop < path->hops; hop++) {
             pressure->load[path->service[hop]]++;
             pressure->flow[path->service[hop]] += pressure->rate[pressure->chain[i]];
@@ -145,23 +147,34 @@ count_load(struct worker *worker)
     }
 }
 
-/* What the chain may have on the way, beside what is stuck. */
+static uint32_t
+share_of_window(const struct pressure *pressure, uint16_t service, uint32_t window)
+{
+    return (window - RESERVE(window)) / pressure->load[service];
+}
+
+/*
+ * What the chain may have on the way, beside what is stuck.  More than with the smallest
+ * windows only as long as half of all buffers is enough for all chains with traffic.
+ */
 static uint32_t
 share_of(const struct worker *worker, const struct path *path)
 {
     const struct pressure *pressure = &worker->pressure;
-    uint32_t least = UINT32_MAX;
+    uint32_t least = UINT32_MAX, assured = UINT32_MAX, part;
 
     if (!is_active(worker, path))
         return RESERVE(SMALLEST_WINDOW);
     for (unsigned hop = 0; hop < path->hops; hop++) {
-        uint32_t window = window_of(pressure, path->service[hop]);
-        uint32_t share = (window - RESERVE(window)) / pressure->load[path->service[hop]];
+        uint16_t service = path->service[hop];
 
-        least = share < least ? share : least;
+        least = RTE_MIN(least, share_of_window(pressure, service, window_of(pressure, service)));
+        assured = RTE_MIN(assured, share_of_window(pressure, service, SMALLEST_WINDOW));
     }
+    part = (uint32_t)(worker->chain_limit / pressure->active);
+    least = RTE_MIN(least, RTE_MAX(part, assured));
     least -= least % ONVM_BURST; /* so that bursts enter whole */
-    return least > LEAST_SHARE ? least : LEAST_SHARE;
+    return RTE_MAX(least, LEAST_SHARE);
 }
 
 static void

@@ -15,7 +15,8 @@
  * How large a window is.  NFs that share a core take turns, and each turn costs the
  * same however many packets it is for; so a service that passes many packets gets
  * a window of what passes it in half a millisecond.  One that passes few would only
- * make them wait: it gets the smallest window.
+ * make them wait: it gets the smallest window.  And where chains with traffic are so
+ * many that they could take all buffers, larger windows count only in part.
  *
  * One slow replica.  Packets wait in its edges until they were all of a chain's share,
  * and flows of other replicas would be shed as well.  So the worker looks at the
@@ -59,6 +60,7 @@ struct pressure {
     uint32_t rated_at; /* when rates were taken, of the worker's `now` */
     unsigned chains;   /* in `chain` */
     uint16_t chain[ONVM_MAX_CHAINS];
+    unsigned active; /* of them: with traffic */
     uint64_t left[ONVM_MAX_CHAINS];    /* packets that had left the chain then */
     uint32_t rate[ONVM_MAX_CHAINS];    /* packets that leave it in a millisecond */
     uint16_t load[ONVM_MAX_SERVICES];  /* chains with traffic that pass the service */

@@ -28,6 +28,9 @@ static const struct situation situations[] = {
     {"a slow service has its own small window also on a fast chain's way",
      {10000, 100}, SLOTS, {2176, 1792}},
     {"nobody has more than a part of the buffers", {10000, 0}, 1000, {1000, 256}},
+    {"two have it together, where that is more than with the smallest windows",
+     {100000, 100000}, 4096, {2048, 2048}},
+    {"else what they have with those", {100000, 100000}, 1024, {896, 896}},
 };
 
 static void
