@@ -140,3 +140,31 @@ def test_rules_choose_the_chain(
 
     chain = plane.counters().chain[2]
     eventually(lambda: getattr(chain, "in").packets == FRAMES, sentence)
+
+
+def test_a_frame_that_is_too_long_for_its_port_takes_none_along(
+    plane: Plane, tmp_path: Path
+) -> None:
+    """Frames that wait for the port, without an NF, when others come home that do not fit it."""
+    capture = tmp_path / "in.pcap"
+    short, long = frame(0), frame(1, TCP, 80) / bytes(1400)
+    write_capture(capture, [short] * 40 + [long] * 24)
+    plane.start_nf("web-1", "forward", service="web")
+    plane.request("port.add", name="out", kind="pcap", transmit="/dev/null", mtu=1280)
+    plane.plan(
+        [{**CHAIN, "path": ["web"]}, {"id": 2, "name": "wire", "path": [], "egress": "out"}],
+        [{"chain": 1, "priority": 1, "protocol": 6},
+         {"chain": 2, "priority": 1, "protocol": 17}],
+    )  # fmt: skip
+    plane.request("port.add", name="in", kind="pcap", receive=str(capture), loop=True)
+    eventually(lambda: plane.counters().chain[1].dropped > 10000, "frames are too long")
+    plane.request("port.remove", name="in")
+    eventually(lambda: plane.buffers_out() == 0, "every buffer is back")
+
+    counters = plane.counters()
+    assert counters.chain[1].out.packets == 0
+    assert sent_by(plane) == counters.chain[2].out.packets > 0
+    plane.plan([])
+    plane.request("port.remove", name="out")
+    buffers = plane.request("status")["buffers"]
+    assert buffers["free"] == buffers["total"]

@@ -216,7 +216,7 @@ make_room(struct way_out *way, uint32_t count)
     if (way->queued + count <= ONVM_BURST)
         return;
     way->queue->port->ops->transmit(way->queue, way->batch->frames, way->queued);
-    way->queued = 0;
+    way->queued = way->batch->count = 0; /* also where nothing follows that closes the way */
 }
 
 /*
