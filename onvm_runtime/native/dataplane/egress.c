@@ -3,6 +3,7 @@
 #include <rte_branch_prediction.h>
 #include <rte_prefetch.h>
 
+#include "../protocol/survey.h"
 #include "homecoming.h"
 
 #define L2_HEADER 18u /* Ethernet and one VLAN tag, beside the MTU */
@@ -183,32 +184,6 @@ find_and_open(struct worker *worker, const struct ledger *ledger, struct way_out
     return entry;
 }
 
-/*
- * What nearly every packet does: it comes home, leaves its chain by the chain's egress
- * and is queued.  False: nothing was done, it needs to be looked at more closely.
- */
-static inline bool
-leave_at_once(struct worker *worker, const struct ledger *ledger, uint32_t stride,
-              struct way_out *way, struct onvm_words words)
-{
-    uint32_t buffer = (uint32_t)words.place, length = words.place >> 48;
-    struct ledger_entry *entry;
-    struct rte_mbuf *frame;
-
-    if (unlikely(!is_plain(stride, words)))
-        return false;
-    entry = find_and_open(worker, ledger, way, buffer);
-    if (unlikely(entry == NULL || length > way->longest))
-        return false;
-    ledger_end_life(entry);
-    frame = worker->region->mbuf[onvm_buffer_index(buffer)];
-    describe_frame(frame, (uint16_t)(words.place >> 32), (uint16_t)length, length);
-    way->packets++;
-    way->bytes += length;
-    way->queued = batch_add(way->queue, way->batch, way->queued, frame);
-    return true;
-}
-
 /* Makes room for `count` frames in the batch of a way, by sending it. */
 static void
 make_room(struct way_out *way, uint32_t count)
@@ -220,8 +195,9 @@ make_room(struct way_out *way, uint32_t count)
 }
 
 /*
- * leave_at_once for packets of one chain in a row, of which is_plain is known: until one
- * is of another, or must be looked at.  Returns how many have left.
+ * What nearly every packet does: it comes home, leaves its chain by the chain's egress
+ * and is queued.  All are plain; it ends before one of another chain, or that needs to be
+ * looked at more closely.  Returns how many have left.
  */
 static uint32_t
 leave_together(struct worker *worker, const struct ledger *ledger, struct way_out *way,
@@ -238,7 +214,7 @@ leave_together(struct worker *worker, const struct ledger *ledger, struct way_ou
     make_room(way, count);
     frames = way->batch->frames + way->queued;
     for (uint16_t chain = way->chain; left < count; left++) {
-        uint64_t place = onvm_descriptor_read(&descriptors[left]).place;
+        uint64_t place = onvm_descriptor_words(&descriptors[left]).place;
         uint32_t buffer = (uint32_t)place, length = place >> 48;
         struct ledger_entry *entry = ledger_find_of(ledger, buffer, chain);
 
@@ -270,60 +246,58 @@ receive_closely(struct worker *worker, uint16_t nf, const struct onvm_descriptor
         way->queued = way->batch->count;
 }
 
-/*
- * `probes`: bit i, descriptor i is one's; where it is a constant 0, nobody asks.
- * `plain`: is_plain is known of all.
- */
-static __rte_always_inline uint32_t
-receive_each(struct worker *worker, uint16_t nf, const struct onvm_descriptor *descriptors,
-             uint32_t count, uint64_t probes, bool plain)
+/* How many descriptors from the first on are plain, and no probes (bit i of `probes`). */
+static uint32_t
+plain_row(const struct onvm_descriptor *descriptors, uint32_t count, uint32_t stride,
+          uint64_t probes)
+{
+    uint32_t i = 0;
+
+    while (i < count && (probes >> i & 1) == 0 &&
+           is_plain(stride, onvm_descriptor_words(&descriptors[i])))
+        i++;
+    return i;
+}
+
+/* `plain`: how many of the first are known to be; `probes`: bit i, descriptor i is one's. */
+static uint32_t
+receive_rows(struct worker *worker, uint16_t nf, const struct onvm_descriptor *descriptors,
+             uint32_t count, uint32_t plain, uint64_t probes)
 {
     const struct ledger ledger = worker->ledger; /* where it lies; not its count */
     const uint32_t stride = worker->region->layout.stride;
     struct way_out way = {0};
 
-    for (uint32_t i = plain ? leave_together(worker, &ledger, &way, descriptors, count) : 0;
-         i < count; i++) {
-        bool probe = probes >> i & 1;
-
-        if (unlikely(probe || !leave_at_once(worker, &ledger, stride, &way,
-                                             onvm_descriptor_read(&descriptors[i]))))
-            receive_closely(worker, nf, &descriptors[i], probe, &way);
+    for (uint32_t i = 0, left; i < count; i += left) {
+        if (i >= plain)
+            plain = i + plain_row(descriptors + i, count - i, stride, probes >> i);
+        left = i < plain ? leave_together(worker, &ledger, &way, descriptors + i, plain - i) : 0;
+        if (left > 0)
+            continue;
+        receive_closely(worker, nf, &descriptors[i], probes >> i & 1, &way);
+        left = 1;
     }
     way_out_close(worker, &way);
     return count;
 }
 
-/* What is true of a burst's packets together. */
-struct survey {
-    uint64_t first;   /* the way of the first */
-    uint64_t differs; /* the bits of the way in which others differ from it */
-    uint32_t fault;   /* of onvm_frame_fault */
-};
-
-static inline uint8_t
-survey_flags(const struct survey *survey)
-{
-    return (uint8_t)((survey->first | survey->differs) >> 56);
-}
-
 /* Whether is_plain is true of all. */
 static inline bool
-survey_is_plain(const struct survey *survey)
+all_are_plain(const struct onvm_survey *survey)
 {
-    return survey->fault >> 31 == 0 && (survey->differs & ONVM_WAY_VERDICT) == 0 &&
+    return onvm_survey_is_in_bounds(survey) && (survey->differs & ONVM_WAY_VERDICT) == 0 &&
            (survey->first & ONVM_WAY_VERDICT) == (uint64_t)ONVM_VERDICT_NEXT << 56;
 }
 
 static uint32_t
 receive_all(struct worker *worker, uint16_t nf, const struct onvm_descriptor *descriptors,
-            uint32_t count, const struct survey *survey)
+            uint32_t count, const struct onvm_survey *survey)
 {
-    if (likely((survey_flags(survey) & ONVM_FLAG_SAMPLED) == 0))
-        return receive_each(worker, nf, descriptors, count, 0, survey_is_plain(survey));
-    return receive_each(worker, nf, descriptors, count,
+    if (likely((onvm_survey_flags(survey) & ONVM_FLAG_SAMPLED) == 0))
+        return receive_rows(worker, nf, descriptors, count, all_are_plain(survey) ? count : 0, 0);
+    return receive_rows(worker, nf, descriptors, count, 0,
                         latency_record(&worker->latency, worker->region, &worker->ledger,
-                                       descriptors, count), false);
+                                       descriptors, count));
 }
 
 static inline void
@@ -338,28 +312,27 @@ prefetch(const struct worker *worker, uint32_t index)
 /* Copies a row of slots of the home edge. */
 static void
 peek_row(const struct worker *worker, const struct onvm_descriptor *slot, uint32_t row,
-         struct onvm_descriptor *descriptors, struct survey *survey)
+         struct onvm_descriptor *descriptors, struct onvm_survey *survey)
 {
-    uint32_t room = worker->region->layout.stride - ONVM_STAMPS_SIZE;
-    struct survey seen = *survey;
+    struct onvm_survey seen = *survey; /* no store can change it */
 
     for (uint32_t k = 0; k < row; k++) {
         struct onvm_words words = onvm_descriptor_read(&slot[k]);
 
         onvm_descriptor_write(&descriptors[k], words);
         prefetch(worker, onvm_buffer_index((uint32_t)words.place));
-        seen.differs |= words.way ^ seen.first;
-        seen.fault |= onvm_frame_fault(words.place, room, SHORTEST_FRAME);
+        onvm_survey_add(&seen, words);
     }
     *survey = seen;
 }
 
 /* Copies a burst from the home edge. */
-static struct survey
+static struct onvm_survey
 peek_burst(const struct worker *worker, const struct onvm_consumer *consumer,
            struct onvm_descriptor *descriptors, uint32_t count)
 {
-    struct survey survey = {.first = onvm_consumer_read(consumer, 0).way};
+    struct onvm_survey survey = onvm_survey_open(
+        onvm_consumer_read(consumer, 0), worker->region->layout.stride, SHORTEST_FRAME);
 
     for (uint32_t i = 0, row; i < count; i += row) {
         const struct onvm_descriptor *slot = onvm_consumer_row(consumer, i, count - i, &row);
@@ -374,13 +347,13 @@ egress_inlet(struct worker *worker, struct inlet *inlet)
 {
     struct onvm_descriptor descriptors[ONVM_BURST];
     uint32_t count = onvm_consumer_ready(&inlet->consumer, ONVM_BURST);
-    struct survey survey;
+    struct onvm_survey survey;
 
     if (count == 0)
         return 0;
     survey = peek_burst(worker, &inlet->consumer, descriptors, count);
     onvm_consumer_prefetch(&inlet->consumer, count, ONVM_BURST);
-    count = unlikely(survey_flags(&survey) & ONVM_FLAG_SEGMENT)
+    count = unlikely(onvm_survey_flags(&survey) & ONVM_FLAG_SEGMENT)
                 ? homecoming_runs(worker, inlet, count)
                 : receive_all(worker, inlet->nf, descriptors, count, &survey);
     onvm_consumer_release(&inlet->consumer, count);

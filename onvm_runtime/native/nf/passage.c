@@ -3,6 +3,7 @@
 
 #include <string.h>
 
+#include "../protocol/survey.h"
 #include "clock.h"
 #include "latency.h"
 #include "post.h"
@@ -104,33 +105,29 @@ gather_run(struct passage *passage, struct attachment *attachment,
 
 /* What is true of a burst's packets together. */
 struct survey {
-    uint64_t first;   /* the way of the first, as a word */
-    uint64_t differs; /* the bits of the way in which others differ from it */
+    struct onvm_survey descriptors;
     uint64_t bytes;
-    uint32_t stray; /* not 0: one lies in no buffer */
-    uint32_t wrong; /* its highest bit: one does not fit its buffer, or is too short */
-    uint32_t slice_buffers, room; /* of the attachment: copies, which stay in registers */
+    uint32_t stray;         /* not 0: one lies in no buffer */
+    uint32_t slice_buffers; /* of the attachment: a copy, which stays in a register */
 };
 
 static inline struct survey
 survey_open(const struct attachment *attachment, struct onvm_words first)
 {
     return (struct survey){
-        .first = first.way,
+        .descriptors = onvm_survey_open(first, attachment->welcome.stride, ONVM_FRAME_MIN),
         .slice_buffers = attachment->welcome.slice_buffers,
-        .room = attachment->welcome.stride - ONVM_STAMPS_SIZE,
     };
 }
 
-/* As in_bounds and ONVM_FRAME_MIN say, without a branch. */
+/* As in_bounds and ONVM_FRAME_MIN say. */
 static inline void
 survey_packet(struct survey *survey, const struct attachment *attachment, struct onvm_words words)
 {
     uint32_t index = onvm_buffer_index((uint32_t)words.place);
 
-    survey->differs |= words.way ^ survey->first;
+    onvm_survey_add(&survey->descriptors, words);
     survey->bytes += words.place >> 48;
-    survey->wrong |= onvm_frame_fault(words.place, survey->room, ONVM_FRAME_MIN);
     if (index >= survey->slice_buffers)
         survey->stray |= !attachment_has_buffer(attachment, index);
 }
@@ -139,17 +136,18 @@ survey_packet(struct survey *survey, const struct attachment *attachment, struct
 static inline bool
 survey_is_good(const struct survey *survey)
 {
-    return survey->stray == 0 && survey->wrong >> 31 == 0;
+    return survey->stray == 0 && onvm_survey_is_in_bounds(&survey->descriptors);
 }
 
 static void
 survey_close(const struct survey *survey, struct passage *passage)
 {
+    uint64_t differs = survey->descriptors.differs;
+
     passage->bytes += survey->bytes;
-    passage->flags = (uint8_t)((survey->first | survey->differs) >> 56);
-    passage->together = (survey->differs >> 32 & ONVM_WAY_CHAIN_AND_HOP) == 0 &&
-                        passage->further == 0;
-    passage->one_flow = ((uint32_t)survey->differs | (survey->differs >> 56 & ONVM_FLAG_ERA)) == 0;
+    passage->flags = onvm_survey_flags(&survey->descriptors);
+    passage->together = (differs >> 32 & ONVM_WAY_CHAIN_AND_HOP) == 0 && passage->further == 0;
+    passage->one_flow = ((uint32_t)differs | (differs >> 56 & ONVM_FLAG_ERA)) == 0;
 }
 
 static void

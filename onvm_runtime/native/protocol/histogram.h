@@ -145,20 +145,6 @@ onvm_frame_within(const struct onvm_descriptor *descriptor, uint32_t stride)
     return onvm_range_within(descriptor->offset, descriptor->length, stride);
 }
 
-/*
- * The same of a descriptor's first word, for a loop that looks at many: bit 31 of what
- * it returns is set where the frame is not within its buffer, or shorter than `least`.
- * `room`: of a buffer behind its stamps.  What is too small underflows.
- */
-static inline uint32_t
-onvm_frame_fault(uint64_t place, uint32_t room, uint32_t least)
-{
-    uint32_t length = place >> 48;
-    uint32_t end = (uint16_t)((place >> 32) - ONVM_STAMPS_SIZE) + length;
-
-    return (room - end) | (length - least);
-}
-
 /* The stamps of a buffer whose index was checked. */
 static inline struct onvm_stamps *
 onvm_stamps(void *region, uint32_t stride, uint32_t buffer)
